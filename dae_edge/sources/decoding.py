@@ -1,0 +1,35 @@
+"""Bytes through a C decoder into arrays of events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from dae_edge._native import Decoder
+from dae_edge.events import EVENT, Events
+
+MOST_EVENTS_PER_WORD = 32
+"""Least room the decoder asks for: one EVT2.1 or EVT4 word can hold this many events."""
+
+
+def decoded(decoder: Decoder, chunks: Iterable[Any], capacity: int) -> Iterator[Events]:
+    """Decode bytes-like ``chunks`` into new arrays of at most ``capacity`` events.
+
+    A chunk is used up before the next one is asked for, so all may share one buffer. A word cut
+    between chunks is put together by the decoder.
+    """
+    capacity = max(capacity, MOST_EVENTS_PER_WORD)
+    out, filled = np.empty(capacity, EVENT), 0
+    for chunk in chunks:
+        view, offset = memoryview(chunk), 0
+        while offset < len(view):
+            used, count = decoder.decode(view[offset:], out[filled:])
+            offset += used
+            filled += count
+            if capacity - filled < MOST_EVENTS_PER_WORD:
+                yield out[:filled]
+                out, filled = np.empty(capacity, EVENT), 0
+    if filled:
+        yield out[:filled].copy()  # the last one is seldom full: do not keep the empty rest

@@ -1,0 +1,205 @@
+/* dae: events of an event camera in, Tencode images out, for depth on a robot's own computer.
+ *
+ * Basic usage:
+ *
+ *     struct dae_encoder_params params = dae_encoder_default_params();
+ *     params.width = 346; params.height = 260;
+ *     struct dae_encoder *encoder;
+ *     if (dae_encoder_init(&params, &encoder) != DAE_OK) { ... }
+ *     size_t used, offset = 0;
+ *     while (dae_encoder_push(encoder, events + offset, n - offset, &used) == DAE_WINDOW) {
+ *         offset += used;
+ *         dae_encoder_render_u8(encoder, image, sizeof image);
+ *         ... run the network on image ...
+ *     }
+ *     dae_encoder_free(encoder);
+ *
+ * Rules that hold for every function here:
+ * - Memory is allocated in `_init` and released in `_free`, nowhere else. Output goes to buffers of the caller.
+ * - Nothing prints, exits, or touches global state. Errors are negative `enum dae_status` values.
+ * - Different objects may be used from different threads at once; one object, from one thread at a time.
+ * - Times are integer microseconds; x grows to the right, y grows down, both from 0.
+ * - Parameter structs start with `struct_size`, set by `_default_params`, so that fields can be added later.
+ */
+#ifndef DAE_H
+#define DAE_H
+
+#include <stddef.h> /* size_t */
+#include <stdint.h> /* uint8_t .. int64_t */
+
+#define DAE_VERSION "0.1.0"
+
+#if defined(_WIN32)
+#define DAE_API
+#else
+#define DAE_API __attribute__((visibility("default")))
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum dae_status {
+    DAE_OK = 0,
+    DAE_WINDOW = 1,              /* a window is complete: render it, then push on */
+    DAE_ERROR_ARGUMENT = -1,     /* a parameter is out of range */
+    DAE_ERROR_MEMORY = -2,       /* allocation failed in _init */
+    DAE_ERROR_BUFFER = -3,       /* the caller's buffer is too small */
+    DAE_ERROR_STATE = -4,        /* a snapshot does not fit this object, or no window is open to render */
+};
+
+/* One brightness change: 13 bytes, packed, the layout of the Python package's EVENT dtype. */
+#pragma pack(push, 1)
+struct dae_event {
+    int64_t t;   /* microseconds */
+    uint16_t x;
+    uint16_t y;
+    uint8_t on;  /* 1: brighter, 0: darker; any value but 0 counts as 1 */
+};
+#pragma pack(pop)
+
+DAE_API const char *dae_version(void);
+DAE_API const char *dae_status_str(int status);
+
+/* ---- Decoders: bytes of a recording or a camera -> events -------------------------------------- */
+
+enum dae_format {
+    DAE_FORMAT_EVT2 = 1,
+    DAE_FORMAT_EVT21 = 2,        /* 64-bit words, little endian (GenX320) */
+    DAE_FORMAT_EVT21_LEGACY = 3, /* 64-bit words with swapped halves (IMX636 and older) */
+    DAE_FORMAT_EVT3 = 4,
+    DAE_FORMAT_EVT4 = 5,
+    DAE_FORMAT_DAT = 6,          /* DAT v2, the 8-byte events after the header and its two type bytes */
+};
+
+struct dae_decoder_params {
+    size_t struct_size;
+    enum dae_format format;
+    uint16_t width;              /* pixels; events at x >= width or y >= height are dropped and counted */
+    uint16_t height;
+};
+
+/* What a decoder saw. Everything that is not an event of the sensor is counted, nothing is silent. */
+struct dae_decoder_counters {
+    uint64_t bytes;              /* consumed, without the tail of an unfinished word */
+    uint64_t words;
+    uint64_t events;             /* written to the caller */
+    uint64_t triggers;           /* external trigger words */
+    uint64_t time_wraps;         /* the sensor's clock went once around */
+    uint64_t time_resets;        /* the sensor's clock started anew; event times go on without it */
+    uint64_t time_glitches;      /* time words that ran backward or jumped and were not believed at once */
+    uint64_t dropped_before_time; /* events before the first time word */
+    uint64_t dropped_before_y;   /* EVT3 events before the first row word, or vector words before their base */
+    uint64_t dropped_x;          /* events outside the sensor, horizontally */
+    uint64_t dropped_y;          /* events outside the sensor, vertically */
+    uint64_t dropped_glitch;     /* events while the clock was not believed */
+    uint64_t partial_vectors;    /* EVT3 12-12-8 groups that were cut short (legal, decoded word by word) */
+    uint64_t reserved_words;     /* words of a type the format does not define */
+    uint64_t other_words;        /* vendor, monitoring and continuation words: legal, skipped */
+    uint64_t padding_words;
+};
+
+struct dae_decoder;
+
+DAE_API struct dae_decoder_params dae_decoder_default_params(void);
+DAE_API int dae_decoder_init(const struct dae_decoder_params *params, struct dae_decoder **decoder);
+DAE_API void dae_decoder_free(struct dae_decoder *decoder);
+/* Forget the clock, the row and the unfinished word; keep the counters. */
+DAE_API void dae_decoder_reset(struct dae_decoder *decoder);
+
+/* The smallest `capacity` dae_decoder_decode accepts: one word can hold this many events. */
+#define DAE_DECODER_MIN_CAPACITY 32
+
+/* Decode until the input ends or fewer than DAE_DECODER_MIN_CAPACITY places are left in `events`.
+ * *used bytes were consumed, *count events written. Words may be cut anywhere between calls: an unfinished
+ * word stays inside the decoder. Event times never run backward. */
+DAE_API int dae_decoder_decode(struct dae_decoder *decoder, const uint8_t *bytes, size_t n, size_t *used,
+                               struct dae_event *events, size_t capacity, size_t *count);
+DAE_API void dae_decoder_counters(const struct dae_decoder *decoder, struct dae_decoder_counters *counters);
+
+/* ---- Tencode of an array of events -------------------------------------------------------------- */
+
+enum dae_background { DAE_BACKGROUND_BLACK = 0, DAE_BACKGROUND_WHITE = 1 };
+
+/* Tencode: per pixel the latest event; R = brighter, B = darker, G = age (1 oldest .. 0 newest) relative to the
+ * first and last event of the array. A zero time span gives G = 1. Events outside the sensor are skipped; *dropped
+ * counts them. uint8 HWC, `size` >= height*width*3; G is rounded half to even and clipped to 0..255. */
+DAE_API int dae_tencode_u8(const struct dae_event *events, size_t n, uint16_t width, uint16_t height,
+                           enum dae_background background, uint8_t *image, size_t size, size_t *dropped);
+/* The same in float32 CHW, values of [0, 1], not rounded; `size` counts floats, >= 3*height*width. */
+DAE_API int dae_tencode_f32(const struct dae_event *events, size_t n, uint16_t width, uint16_t height,
+                            enum dae_background background, float *image, size_t size, size_t *dropped);
+
+/* Voxel grid, float32 [bins, height, width]: polarity (+1, -1) spread linearly over the two nearest time bins. */
+DAE_API int dae_voxel_grid(const struct dae_event *events, size_t n, uint16_t bins, uint16_t width, uint16_t height,
+                           float *grid, size_t size, size_t *dropped);
+
+/* ---- Encoder: a stream of events -> windows -> Tencode images ------------------------------------ */
+
+/* Windows are half-open [start, start + window) in time, one every hop, counted from the first event (or from
+ * `origin_us`); or, with window_events > 0, the last window_events events, one window every hop_events. */
+struct dae_encoder_params {
+    size_t struct_size;
+    uint16_t width;
+    uint16_t height;
+    int64_t window_us;           /* 1 .. 2^31 - 1; default 50,000 */
+    int64_t hop_us;              /* 1 .. window_us; 0 means window_us; at most 1024 hops in a window */
+    uint32_t window_events;      /* 0: windows by time */
+    uint32_t hop_events;         /* 0 means window_events */
+    int64_t origin_us;           /* start of the first window; DAE_ORIGIN_FIRST_EVENT: the first event's time */
+    int64_t max_gap_us;          /* a longer silence, or a longer step back, starts a new grid; default 1,000,000 */
+    enum dae_background background;
+};
+#define DAE_ORIGIN_FIRST_EVENT INT64_MIN
+
+/* The window that is ready to be rendered. */
+struct dae_window {
+    int64_t start_us;            /* begin of the window; by count: time of its first event */
+    int64_t end_us;              /* end of the window (exclusive); by count: time of its last event */
+    int64_t first_us;            /* time of its first event; meaningless when events == 0 */
+    int64_t last_us;             /* time of its last event */
+    uint64_t events;
+    int32_t partial;             /* 1: closed by dae_encoder_flush before its end */
+    int32_t restart;             /* 1: first window after a gap or a step back of the clock: carry no state over */
+};
+
+struct dae_encoder_counters {
+    uint64_t events;             /* pushed */
+    uint64_t dropped_outside;    /* x >= width or y >= height */
+    uint64_t clamped_backward;   /* events older than the newest one: moved up to its time */
+    uint64_t restarts;           /* gaps and steps back longer than max_gap_us */
+    uint64_t windows;
+    uint64_t empty_windows;
+};
+
+struct dae_encoder;
+
+DAE_API struct dae_encoder_params dae_encoder_default_params(void);
+DAE_API int dae_encoder_init(const struct dae_encoder_params *params, struct dae_encoder **encoder);
+DAE_API void dae_encoder_free(struct dae_encoder *encoder);
+/* Back to the state after _init; counters too. */
+DAE_API void dae_encoder_reset(struct dae_encoder *encoder);
+
+/* Take events until one window is complete (DAE_WINDOW) or all are taken (DAE_OK); *used says how many. */
+DAE_API int dae_encoder_push(struct dae_encoder *encoder, const struct dae_event *events, size_t n, size_t *used);
+/* Time has reached t_us without further events: DAE_WINDOW while a window ends at or before it. */
+DAE_API int dae_encoder_advance(struct dae_encoder *encoder, int64_t t_us);
+/* End of the recording: DAE_WINDOW (partial) if events wait that no window has shown yet. */
+DAE_API int dae_encoder_flush(struct dae_encoder *encoder);
+
+/* The following belong to the window that the last DAE_WINDOW announced, until the next push, advance or flush. */
+DAE_API int dae_encoder_window(const struct dae_encoder *encoder, struct dae_window *window);
+DAE_API int dae_encoder_render_u8(const struct dae_encoder *encoder, uint8_t *image, size_t size);
+DAE_API int dae_encoder_render_f32(const struct dae_encoder *encoder, float *image, size_t size);
+
+DAE_API void dae_encoder_counters(const struct dae_encoder *encoder, struct dae_encoder_counters *counters);
+
+/* A snapshot holds the open window and the clock; it loads into an encoder of the same parameters only. */
+DAE_API size_t dae_encoder_snapshot_size(const struct dae_encoder *encoder);
+DAE_API int dae_encoder_save(const struct dae_encoder *encoder, uint8_t *buffer, size_t size);
+DAE_API int dae_encoder_load(struct dae_encoder *encoder, const uint8_t *buffer, size_t size);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,170 @@
+/* EVT3: 16-bit words, type in bits 15:12 (Prophesee, "EVT 3.0 Format").
+ *
+ * Half of the words of a busy scene are single events, a fifth are rows, in no order a branch predictor could learn:
+ * both take the same path, which writes an event and moves on only if there was one. */
+#include "decoder.h"
+
+enum {
+    ADDR_Y = 0x0,
+    ADDR_X = 0x2,
+    VECT_BASE_X = 0x3,
+    VECT_12 = 0x4,
+    VECT_8 = 0x5,
+    TIME_LOW = 0x6,
+    CONTINUED_4 = 0x7,
+    TIME_HIGH = 0x8,
+    PADDING = 0x9,
+    EXT_TRIGGER = 0xA,
+    OTHERS = 0xE,
+    CONTINUED_12 = 0xF,
+};
+
+/* Bits of a word: only ADDR_Y and ADDR_X have none of these. */
+#define NEITHER_Y_NOR_X 0xD000u
+/* Four words of a whole group in one little-endian number. */
+#define GROUP_TYPES 0x5000400040003000u
+#define GROUP_TYPE_BITS 0xF000F000F000F000u
+
+/* Count n events that the current state or the sensor's edge keeps out. */
+static DAE_COLD void drop_events(struct dae_decoder *decoder, uint64_t row, bool no_base, unsigned n)
+{
+    struct dae_decoder_counters *counters = &decoder->counters;
+    if (!dae_clock_believed(&decoder->clock))
+        dae_decoder_drop_untimed(decoder, n);
+    else if (row == DAE_NO_ROW || no_base)
+        counters->dropped_before_y += n;
+    else if (row >> 16 >= decoder->params.height)
+        counters->dropped_y += n;
+    else
+        counters->dropped_x += n;
+}
+
+static DAE_COLD void count_rare_word(struct dae_decoder *decoder, uint32_t type)
+{
+    struct dae_decoder_counters *counters = &decoder->counters;
+    switch (type) {
+    case EXT_TRIGGER: counters->triggers++; break;
+    case PADDING: counters->padding_words++; break;
+    case CONTINUED_4:
+    case OTHERS:
+    case CONTINUED_12: counters->other_words++; break;
+    default: counters->reserved_words++; break;
+    }
+}
+
+/* The low bits start again with a new TIME_HIGH, not with one that repeats the believed one. */
+static void take_time_high(struct dae_decoder *decoder, uint32_t tick)
+{
+    struct dae_clock *clock = &decoder->clock;
+    uint32_t before = clock->tick;
+    uint64_t resets = decoder->counters.time_resets;
+    dae_decoder_time_word(decoder, tick);
+    if (clock->tick != before || decoder->counters.time_resets != resets)
+        decoder->low = 0;
+}
+
+/* A TIME_LOW behind the one before: as far back as the last event allows. Cameras do send exact times among coarse
+ * ones (Gen4.1: every millisecond among multiples of 16 us), without an event in between. */
+static DAE_COLD uint32_t step_back(struct dae_decoder *decoder, uint32_t low)
+{
+    int64_t floor = decoder->emitted ? decoder->last_time - decoder->clock.time : 0;
+    if (low >= floor)
+        return low;
+    decoder->counters.time_glitches++;
+    return (uint32_t)floor;
+}
+
+static inline uint64_t load_u64(const uint8_t *bytes)
+{
+    return (uint64_t)dae_load_u32(bytes) | (uint64_t)dae_load_u32(bytes + 4) << 32;
+}
+
+static inline struct dae_event *write_bits(struct dae_event *out, int64_t t, uint64_t pixel, uint32_t mask)
+{
+    for (; mask; mask &= mask - 1)
+        dae_write_event(out++, t, pixel + dae_lowest_bit(mask));
+    return out;
+}
+
+size_t dae_decode_evt3(struct dae_decoder *decoder, const uint8_t *bytes, size_t words, struct dae_event *events,
+                       size_t capacity, size_t *count)
+{
+    const uint32_t width = decoder->params.width, height = decoder->params.height;
+    const uint8_t *at = bytes, *end = bytes + 2 * words;
+    struct dae_event *out = events, *limit = events + capacity - DAE_DECODER_MIN_CAPACITY;
+    uint64_t row = decoder->row;
+    uint32_t base = decoder->base, polarity = decoder->base_polarity, phase = decoder->phase;
+    uint64_t partial = 0;
+    bool believed = dae_clock_believed(&decoder->clock);
+    bool open = believed && row >> 16 < height; /* a single event inside the width would be written */
+    int64_t t = decoder->clock.time + decoder->low;
+
+    while (at != end && out <= limit) {
+        uint32_t word = dae_load_u16(at);
+        uint32_t value = word & 0x7FF;
+        at += 2;
+        if (!(word & NEITHER_Y_NOR_X)) {
+            uint32_t is_x = word >> 13;
+            uint32_t inside = is_x & (uint32_t)open & (uint32_t)(value < width);
+            dae_write_event(out, t, row | value | (uint64_t)(word & 0x800) << 21);
+            out += inside;
+            if (DAE_UNLIKELY(is_x != inside))
+                drop_events(decoder, row, false, 1);
+            open = is_x ? open : believed & (value < height);
+            row = is_x ? row : (uint64_t)value << 16;
+            continue;
+        }
+        uint32_t type = word >> 12;
+        if (type == VECT_BASE_X) {
+            base = value;
+            polarity = word & 0x800;
+            partial += phase != 0;
+            phase = 0;
+            if (end - at >= 6 && out < limit && open && base + 32 <= width) {
+                uint64_t group = load_u64(at - 2);
+                if ((group & GROUP_TYPE_BITS) == GROUP_TYPES) {
+                    uint32_t mask = (uint32_t)(group >> 16 & 0xFFF) | (uint32_t)(group >> 20 & 0xFFF000) |
+                                    (uint32_t)(group >> 24 & 0xFF000000);
+                    out = write_bits(out, t, row | base | (uint64_t)polarity << 21, mask);
+                    base += 32;
+                    at += 6;
+                }
+            }
+        } else if (type == VECT_12 || type == VECT_8) {
+            uint32_t bits = type == VECT_12 ? 12 : 8;
+            uint32_t mask = word & ((1u << bits) - 1);
+            partial += type == VECT_12 ? phase == 2 : phase != 2;
+            phase = type == VECT_8 ? 0 : phase == 2 ? 1 : phase + 1;
+            if (DAE_UNLIKELY(!open || base + bits > width)) {
+                uint32_t inside = open && base < width ? mask & ((1u << (width - base)) - 1) : 0;
+                drop_events(decoder, row, base >= DAE_NO_BASE, dae_count_bits(mask & ~inside));
+                mask = inside;
+            }
+            out = write_bits(out, t, row | base | (uint64_t)polarity << 21, mask);
+            base = base < width ? base + bits : base;
+        } else if (type == TIME_LOW) {
+            uint32_t low = word & 0xFFF;
+            if (believed && low < decoder->low) {
+                dae_decoder_note_emitted(decoder, events, out);
+                low = step_back(decoder, low);
+            }
+            decoder->low = believed ? low : decoder->low;
+            t = decoder->clock.time + decoder->low;
+        } else if (type == TIME_HIGH) {
+            dae_decoder_note_emitted(decoder, events, out);
+            take_time_high(decoder, word & 0xFFF);
+            believed = dae_clock_believed(&decoder->clock);
+            open = believed && row >> 16 < height;
+            t = decoder->clock.time + decoder->low;
+        } else {
+            count_rare_word(decoder, type);
+        }
+    }
+    decoder->row = row;
+    decoder->base = base;
+    decoder->base_polarity = polarity;
+    decoder->phase = phase;
+    decoder->counters.partial_vectors += partial;
+    *count = (size_t)(out - events);
+    return (size_t)(at - bytes) / 2;
+}

@@ -1,0 +1,92 @@
+/* Tencode and voxel grid of an array of events: a direct scatter, the last event in array order wins. */
+#include "tencode.h"
+
+#include <string.h> /* memset */
+
+static int check(const struct dae_event *events, size_t n, uint16_t width, uint16_t height, const void *out)
+{
+    return (events == NULL && n > 0) || out == NULL || width == 0 || height == 0 ? DAE_ERROR_ARGUMENT : DAE_OK;
+}
+
+static float interval_of(const struct dae_event *events, size_t n)
+{
+    return n ? dae_tencode_elapsed(events[0].t, events[n - 1].t) : 0.0f;
+}
+
+int dae_tencode_u8(const struct dae_event *events, size_t n, uint16_t width, uint16_t height,
+                   enum dae_background background, uint8_t *image, size_t size, size_t *dropped)
+{
+    if (check(events, n, width, height, image) != DAE_OK) return DAE_ERROR_ARGUMENT;
+    const size_t pixels = (size_t)width * height;
+    if (size < pixels * 3) return DAE_ERROR_BUFFER;
+    memset(image, background == DAE_BACKGROUND_WHITE ? 255 : 0, pixels * 3);
+    const float interval = interval_of(events, n);
+    size_t outside = 0;
+    for (size_t i = 0; i < n; i++) {
+        const struct dae_event event = events[i];
+        if (event.x >= width || event.y >= height) {
+            outside++;
+            continue;
+        }
+        uint8_t *pixel = image + ((size_t)event.y * width + event.x) * 3;
+        pixel[0] = event.on ? 255 : 0;
+        pixel[1] = dae_tencode_level(dae_tencode_green(dae_tencode_elapsed(events[0].t, event.t), interval));
+        pixel[2] = event.on ? 0 : 255;
+    }
+    if (dropped) *dropped = outside;
+    return DAE_OK;
+}
+
+int dae_tencode_f32(const struct dae_event *events, size_t n, uint16_t width, uint16_t height,
+                    enum dae_background background, float *image, size_t size, size_t *dropped)
+{
+    if (check(events, n, width, height, image) != DAE_OK) return DAE_ERROR_ARGUMENT;
+    const size_t pixels = (size_t)width * height;
+    if (size < pixels * 3) return DAE_ERROR_BUFFER;
+    for (size_t i = 0; i < pixels * 3; i++) image[i] = background == DAE_BACKGROUND_WHITE ? 1.0f : 0.0f;
+    const float interval = interval_of(events, n);
+    size_t outside = 0;
+    for (size_t i = 0; i < n; i++) {
+        const struct dae_event event = events[i];
+        if (event.x >= width || event.y >= height) {
+            outside++;
+            continue;
+        }
+        float *pixel = image + (size_t)event.y * width + event.x;
+        pixel[0] = event.on ? 1.0f : 0.0f;
+        pixel[pixels] = dae_tencode_green(dae_tencode_elapsed(events[0].t, event.t), interval) / 255.0f;
+        pixel[pixels * 2] = event.on ? 0.0f : 1.0f;
+    }
+    if (dropped) *dropped = outside;
+    return DAE_OK;
+}
+
+/* Two passes, early neighbours then late ones: the order in which the reference adds, so that sums are equal. */
+int dae_voxel_grid(const struct dae_event *events, size_t n, uint16_t bins, uint16_t width, uint16_t height,
+                   float *grid, size_t size, size_t *dropped)
+{
+    if (check(events, n, width, height, grid) != DAE_OK || bins == 0) return DAE_ERROR_ARGUMENT;
+    const size_t pixels = (size_t)width * height;
+    if (size < pixels * bins) return DAE_ERROR_BUFFER;
+    memset(grid, 0, pixels * bins * sizeof *grid);
+    const double first = n ? (double)events[0].t : 0.0;
+    double interval = n ? (double)events[n - 1].t - first : 0.0;
+    if (interval == 0.0) interval = 1.0;
+    size_t outside = 0;
+    for (int late = 0; late <= 1; late++) {
+        for (size_t i = 0; i < n; i++) {
+            const struct dae_event event = events[i];
+            if (event.x >= width || event.y >= height) {
+                outside += (size_t)!late;
+                continue;
+            }
+            const double scaled = (bins - 1) * ((double)event.t - first) / interval;
+            const double bin = floor(scaled) + late;
+            if (!(bin >= 0.0 && bin < bins)) continue;
+            const float weight = (float)((event.on ? 1.0 : -1.0) * (1.0 - fabs(bin - scaled)));
+            grid[(size_t)bin * pixels + (size_t)event.y * width + event.x] += weight;
+        }
+    }
+    if (dropped) *dropped = outside;
+    return DAE_OK;
+}

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
+
+import torch  # noqa: E402
 
 from dae_edge.nn import DepthAnyEvent, ModelConfig, seeded_state_dict  # noqa: E402
 
@@ -37,6 +39,7 @@ def export(model: DepthAnyEvent, path: Path) -> Any:
             input_names=["image", *(f"state_in.{name}" for name in names)],
             output_names=["depth", *(f"state_out.{name}" for name in names)],
         )
+    assert program is not None
     program.save(path)
     return onnx.load(path).graph
 

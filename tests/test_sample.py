@@ -123,7 +123,7 @@ def test_brightness_that_doubles_gives_as_many_events_as_thresholds_fit_in():
 
 def test_a_length_that_the_scene_does_not_have_is_refused():
     for seconds in (0, -1, 2.6, float("nan")):
-        with pytest.raises(ValueError, match="seconds: got .*, wanted more than 0"):
+        with pytest.raises(ValueError, match=r"seconds: got .*, wanted more than 0"):
             sample.record(seconds=seconds)
 
 

@@ -115,6 +115,7 @@ class VisionTransformer(nn.Module):
         self.patch_embed = PatchEmbed(size.width)
         self.blocks = nn.ModuleList(Block(size.width, size.heads) for _ in range(size.depth))
         self.norm = nn.LayerNorm(size.width, eps=1e-6)
+        self.baked_grid: tuple[int, int] | None = None
         self.register_buffer("baked_positions", None, persistent=False)
         self._initialise()
 
@@ -144,14 +145,14 @@ class VisionTransformer(nn.Module):
 
     def bake(self, rows: int, columns: int) -> None:
         """Keep the table for one grid as a constant; from then on no other grid is accepted."""
+        self.baked_grid = (rows, columns)
         self.baked_positions = self.position_embedding(rows, columns).detach().clone()
 
     def _positions(self, rows: int, columns: int) -> Tensor:
         if self.baked_positions is None:
             return self.position_embedding(rows, columns)
-        if self.baked_positions.shape[1] != 1 + rows * columns:
-            tokens = self.baked_positions.shape[1] - 1
-            raise ValueError(f"model was baked for {tokens} tokens, got {rows} x {columns}")
+        if self.baked_grid != (rows, columns):
+            raise ValueError(f"baked for a grid of {self.baked_grid}, got {(rows, columns)}")
         return self.baked_positions
 
     def forward(self, image: Tensor) -> list[Tensor]:

@@ -33,9 +33,7 @@ class Aedat4Recording(Recording):
     def __init__(
         self, path: Path, stream: int, *, sensor: tuple[int, int], packet_events: int
     ) -> None:
-        super().__init__(
-            str(path), format="aedat4", sensor=sensor, packet_events=packet_events
-        )
+        super().__init__(str(path), format="aedat4", sensor=sensor, packet_events=packet_events)
         self._path = path
         self._stream = stream
 

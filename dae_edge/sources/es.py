@@ -71,9 +71,7 @@ class EventStreamRecording(Recording):
     def __init__(
         self, path: Path, layout: _Layout, sensor: tuple[int, int], packet_events: int
     ) -> None:
-        super().__init__(
-            str(path), format=layout.name, sensor=sensor, packet_events=packet_events
-        )
+        super().__init__(str(path), format=layout.name, sensor=sensor, packet_events=packet_events)
         self._path = path
         self._layout = layout
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dae_edge.errors import FormatError
 from dae_edge.events import Events
 
 LARGEST_SENSOR = 65_535
 """Width and height fit 16 bits, and the largest coordinate stays free to mean "outside"."""
+
+LARGEST_EXACT = 2.0**53
+"""Whole numbers below are exact in floating point."""
 
 
 def inside_sensor(events: Events, width: int, height: int) -> Events:
@@ -58,3 +63,18 @@ def agreed_sensor(
             f"wanted 1..{LARGEST_SENSOR} each way"
         )
     return width, height
+
+
+def microseconds(seconds: NDArray[Any], where: str) -> NDArray[np.int64]:
+    """Round seconds (float) to whole microseconds (int64).
+
+    Raises:
+        FormatError: a time is not finite, or too large to be exact in floating point.
+    """
+    t_us = seconds.astype(np.float64) * 1e6
+    wrong = np.flatnonzero(~(np.abs(t_us) < LARGEST_EXACT))
+    if len(wrong):
+        raise FormatError(
+            f"{where}: event {wrong[0]} has the impossible time {seconds[wrong[0]]} s"
+        )
+    return np.rint(t_us).astype(np.int64)

@@ -1,9 +1,9 @@
 """The text header of Prophesee's RAW and DAT files: lines "% key value", then the data.
 
 The header ends after a line "% end", which is optional, or before the first thing that is not a
-header line. Without "% end" the data may begin with the very bytes of "% " (0x25 0x20); so a header
-line must look like one: a name of two or more characters after the "% ", printable ASCII to its end,
-and a newline within ``LONGEST_LINE``.
+header line. Without "% end" the data may begin with the very bytes of "% " (0x25 0x20); so a
+header line must look like one: a name of two or more characters after the "% ", printable ASCII to
+its end, and a newline within ``LONGEST_LINE``.
 Format and sensor are read from what the header states, never guessed. The board number
 (``system_ID``) is asked only where the header is silent: one board sends several formats.
 Source of the keys and of the board table: OpenEB 5.1, psee_raw_file_header and hal_psee_plugins.
@@ -126,7 +126,10 @@ class RawHeader:
     def _is_legacy(self) -> bool:
         """EVT2.1 with swapped halves: stated, or implied by an older Prophesee board."""
         stated = self._agree(
-            {"format": self._options().get("endianness"), "endianness": self.fields.get("endianness")}
+            {
+                "format": self._options().get("endianness"),
+                "endianness": self.fields.get("endianness"),
+            }
         )
         if stated is not None:
             if stated not in ("little", "legacy"):

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dae_edge.events import Events, events_from
 
@@ -28,6 +30,16 @@ class EventPacket:
     encoding: str
     big_endian: bool
     data: memoryview
+
+
+@dataclass(frozen=True)
+class EventArray:
+    """One message: events of a sensor, not encoded."""
+
+    width: int
+    height: int
+    events: Events
+    encoding = "dvs_msgs"
 
 
 class _Cursor:
@@ -77,13 +89,11 @@ def read_event_packet(message: bytes, *, cdr: bool) -> EventPacket:
     height, width = cursor.number("I"), cursor.number("I")
     sequence, time_base_ns = cursor.number("Q"), cursor.number("Q")
     encoding, big_endian = cursor.text(), cursor.number("B") != 0
-    return EventPacket(
-        width, height, sequence, time_base_ns, encoding, big_endian, cursor.bytes()
-    )
+    return EventPacket(width, height, sequence, time_base_ns, encoding, big_endian, cursor.bytes())
 
 
 def mono_events(packet: EventPacket) -> Events:
-    """Events of the ``mono`` encoding: 8 bytes each; t in ns after ``time_base_ns``, x, y, polarity.
+    """Events of the ``mono`` encoding, 8 bytes each: ns after ``time_base_ns``, x, y, polarity.
 
     Bytes behind the last whole event are left out.
     """
@@ -95,8 +105,8 @@ def mono_events(packet: EventPacket) -> Events:
     return events_from(t_ns // 1000, x, y, words >> np.uint64(63))
 
 
-def read_event_array(message: bytes, *, cdr: bool) -> tuple[tuple[int, int], Events]:
-    """Read an EventArray: ((width, height), events).
+def read_event_array(message: bytes, *, cdr: bool) -> EventArray:
+    """Read an EventArray.
 
     Raises:
         ValueError, struct.error: the message is shorter than it says, or not plain CDR.
@@ -109,7 +119,7 @@ def read_event_array(message: bytes, *, cdr: bool) -> tuple[tuple[int, int], Eve
     fields = [("x", "u2"), ("y", "u2"), ("s", "u4"), ("ns", "u4"), ("on", "u1")]
     if not cdr:
         table = np.frombuffer(body, [(name, order + kind) for name, kind in fields], count)
-        return (width, height), _array_events(table, table["x"], table["y"])
+        return EventArray(width, height, _array_events(table, table["x"], table["y"]))
     # In CDR the first event takes 13 bytes from the start, every other one 16: x at 14, y at 16,
     # seconds at 20 and so on, because each number is aligned to its own size.
     padded = np.dtype(
@@ -126,9 +136,9 @@ def read_event_array(message: bytes, *, cdr: bool) -> tuple[tuple[int, int], Eve
     first = np.frombuffer(body, order + "u2", 2 if count else 0)
     x = np.concatenate([first[:1], table["next_x"][:-1]])
     y = np.concatenate([first[1:], table["y"][1:]])
-    return (width, height), _array_events(table, x, y)
+    return EventArray(width, height, _array_events(table, x, y))
 
 
-def _array_events(table: np.ndarray, x: np.ndarray, y: np.ndarray) -> Events:  # type: ignore[type-arg]
+def _array_events(table: NDArray[Any], x: NDArray[Any], y: NDArray[Any]) -> Events:
     t_us = table["s"].astype(np.int64) * 1_000_000 + table["ns"].astype(np.int64) // 1000
     return events_from(t_us, x, y, table["on"])

@@ -56,7 +56,7 @@ class Source(ABC):
         """Fraction of the recording that was read, 0..1; None where the end is not known."""
         return None
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027  # most recordings hold nothing between passes
         """Release files and devices. Harmless when called twice."""
 
     def __enter__(self: S) -> S:

@@ -79,20 +79,31 @@ struct dae_decoder_params {
     uint16_t height;
 };
 
+/* Time. Everything before the first time word is dropped. A step of at least half the clock's range back is a wrap.
+ * Any other step back, or one of more than 2^20 us (1.05 s) ahead, is not believed at once: the clock stands still and
+ * events are dropped until
+ * - a time word is back within 0 .. 2^20 us of the clock, or
+ * - for a step ahead: the next time word agrees (is 0 .. 4096 us ahead of it), or
+ * - for a step back: 128 time words in a row (each 0 .. 2^20 us ahead of the one before) stay there. Then the sensor
+ *   has started anew, and its time goes on from the last event (time_resets). Two are enough when they contradict a
+ *   lone first time word.
+ * Within one time word an event that is older than the last one gets its time. DAT has no time words: each event is
+ * one, agrees within 2^20 us, and is clamped when it is at most 4096 us behind. */
+
 /* What a decoder saw. Everything that is not an event of the sensor is counted, nothing is silent. */
 struct dae_decoder_counters {
-    uint64_t bytes;              /* consumed, without the tail of an unfinished word */
+    uint64_t bytes;              /* of whole words; the tail of an unfinished word is not among them */
     uint64_t words;
     uint64_t events;             /* written to the caller */
     uint64_t triggers;           /* external trigger words */
     uint64_t time_wraps;         /* the sensor's clock went once around */
     uint64_t time_resets;        /* the sensor's clock started anew; event times go on without it */
-    uint64_t time_glitches;      /* time words that ran backward or jumped and were not believed at once */
+    uint64_t time_glitches;      /* times that ran backward or jumped: time words not believed, events clamped */
     uint64_t dropped_before_time; /* events before the first time word */
-    uint64_t dropped_before_y;   /* EVT3 events before the first row word, or vector words before their base */
-    uint64_t dropped_x;          /* events outside the sensor, horizontally */
+    uint64_t dropped_before_y;   /* EVT3 events before the first row word, or of vectors before the first base */
+    uint64_t dropped_x;          /* events outside the sensor, horizontally only */
     uint64_t dropped_y;          /* events outside the sensor, vertically */
-    uint64_t dropped_glitch;     /* events while the clock was not believed */
+    uint64_t dropped_glitch;     /* events while the time was not believed */
     uint64_t partial_vectors;    /* EVT3 12-12-8 groups that were cut short (legal, decoded word by word) */
     uint64_t reserved_words;     /* words of a type the format does not define */
     uint64_t other_words;        /* vendor, monitoring and continuation words: legal, skipped */
@@ -112,7 +123,7 @@ DAE_API void dae_decoder_reset(struct dae_decoder *decoder);
 
 /* Decode until the input ends or fewer than DAE_DECODER_MIN_CAPACITY places are left in `events`.
  * *used bytes were consumed, *count events written. Words may be cut anywhere between calls: an unfinished
- * word stays inside the decoder. Event times never run backward. */
+ * word stays inside the decoder. Event times never run backward. Places behind the events may be overwritten. */
 DAE_API int dae_decoder_decode(struct dae_decoder *decoder, const uint8_t *bytes, size_t n, size_t *used,
                                struct dae_event *events, size_t capacity, size_t *count);
 DAE_API void dae_decoder_counters(const struct dae_decoder *decoder, struct dae_decoder_counters *counters);

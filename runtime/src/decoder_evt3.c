@@ -63,15 +63,19 @@ static void take_time_high(struct dae_decoder *decoder, uint32_t tick)
         decoder->low = 0;
 }
 
-/* A TIME_LOW behind the one before: as far back as the last event allows. Cameras do send exact times among coarse
- * ones (Gen4.1: every millisecond among multiples of 16 us), without an event in between. */
-static DAE_COLD uint32_t step_back(struct dae_decoder *decoder, uint32_t low)
+/* The low bits after a TIME_LOW. One behind the one before goes as far back as the last event allows: cameras do send
+ * exact times among coarse ones (Gen4.1: each millisecond among multiples of 16 us), with no event in between. */
+static inline uint32_t take_time_low(struct dae_decoder *decoder, uint32_t low, const struct dae_event *events,
+                                     const struct dae_event *out)
 {
-    int64_t floor = decoder->emitted ? decoder->last_time - decoder->clock.time : 0;
-    if (low >= floor)
+    if (low >= decoder->low)
+        return low;
+    dae_decoder_note_emitted(decoder, events, out);
+    int64_t earliest = decoder->emitted ? decoder->last_time - decoder->clock.time : 0;
+    if (low >= earliest)
         return low;
     decoder->counters.time_glitches++;
-    return (uint32_t)floor;
+    return (uint32_t)earliest;
 }
 
 static inline uint64_t load_u64(const uint8_t *bytes)
@@ -79,11 +83,51 @@ static inline uint64_t load_u64(const uint8_t *bytes)
     return (uint64_t)dae_load_u32(bytes) | (uint64_t)dae_load_u32(bytes + 4) << 32;
 }
 
+/* Write the events of a mask; as with dae_write_event, there must be room for one more. */
 static inline struct dae_event *write_bits(struct dae_event *out, int64_t t, uint64_t pixel, uint32_t mask)
 {
     for (; mask; mask &= mask - 1)
         dae_write_event(out++, t, pixel + dae_lowest_bit(mask));
     return out;
+}
+
+/* Where vector words go. */
+struct vector_state {
+    uint32_t base;
+    uint32_t polarity;
+    uint32_t phase;
+    uint64_t partial;
+};
+
+/* The three words after a VECT_BASE_X at `base`, if they are the rest of a whole group; else 0. */
+static inline uint32_t whole_group_mask(const uint8_t *base)
+{
+    uint64_t group = load_u64(base);
+    if ((group & GROUP_TYPE_BITS) != GROUP_TYPES)
+        return 0;
+    return (uint32_t)(group >> 16 & 0xFFF) | (uint32_t)(group >> 20 & 0xFFF000) | (uint32_t)(group >> 24 & 0xFF000000);
+}
+
+/* VECT_12 or VECT_8: the mask of its events inside the sensor; `bits` pixels wide. Others are counted. */
+static inline uint32_t take_vector(struct dae_decoder *decoder, struct vector_state *vector, uint32_t word,
+                                   uint32_t bits, uint64_t row, bool open)
+{
+    const uint32_t width = decoder->params.width;
+    uint32_t mask = word & ((1u << bits) - 1);
+    if (bits == 8) {
+        vector->partial += vector->phase != 2;
+        vector->phase = 0;
+    } else {
+        vector->partial += vector->phase == 2;
+        vector->phase = vector->phase == 2 ? 1 : vector->phase + 1;
+    }
+    if (DAE_UNLIKELY(!open || vector->base + bits > width)) {
+        uint32_t columns = vector->base < width ? width - vector->base : 0;
+        uint32_t inside = !open ? 0 : columns < bits ? mask & ((1u << columns) - 1) : mask;
+        drop_events(decoder, row, vector->base >= DAE_NO_BASE, dae_count_bits(mask & ~inside));
+        mask = inside;
+    }
+    return mask;
 }
 
 size_t dae_decode_evt3(struct dae_decoder *decoder, const uint8_t *bytes, size_t words, struct dae_event *events,
@@ -92,16 +136,14 @@ size_t dae_decode_evt3(struct dae_decoder *decoder, const uint8_t *bytes, size_t
     const uint32_t width = decoder->params.width, height = decoder->params.height;
     const uint8_t *at = bytes, *end = bytes + 2 * words;
     struct dae_event *out = events, *limit = events + capacity - DAE_DECODER_MIN_CAPACITY;
+    struct vector_state vector = {decoder->base, decoder->base_polarity, decoder->phase, 0};
     uint64_t row = decoder->row;
-    uint32_t base = decoder->base, polarity = decoder->base_polarity, phase = decoder->phase;
-    uint64_t partial = 0;
     bool believed = dae_clock_believed(&decoder->clock);
     bool open = believed && row >> 16 < height; /* a single event inside the width would be written */
     int64_t t = decoder->clock.time + decoder->low;
 
     while (at != end && out <= limit) {
-        uint32_t word = dae_load_u16(at);
-        uint32_t value = word & 0x7FF;
+        uint32_t word = dae_load_u16(at), type = word >> 12, value = word & 0x7FF;
         at += 2;
         if (!(word & NEITHER_Y_NOR_X)) {
             uint32_t is_x = word >> 13;
@@ -112,43 +154,26 @@ size_t dae_decode_evt3(struct dae_decoder *decoder, const uint8_t *bytes, size_t
                 drop_events(decoder, row, false, 1);
             open = is_x ? open : believed & (value < height);
             row = is_x ? row : (uint64_t)value << 16;
-            continue;
-        }
-        uint32_t type = word >> 12;
-        if (type == VECT_BASE_X) {
-            base = value;
-            polarity = word & 0x800;
-            partial += phase != 0;
-            phase = 0;
-            if (end - at >= 6 && out < limit && open && base + 32 <= width) {
-                uint64_t group = load_u64(at - 2);
-                if ((group & GROUP_TYPE_BITS) == GROUP_TYPES) {
-                    uint32_t mask = (uint32_t)(group >> 16 & 0xFFF) | (uint32_t)(group >> 20 & 0xFFF000) |
-                                    (uint32_t)(group >> 24 & 0xFF000000);
-                    out = write_bits(out, t, row | base | (uint64_t)polarity << 21, mask);
-                    base += 32;
+        } else if (type == VECT_BASE_X) {
+            vector.partial += vector.phase != 0;
+            vector.phase = 0;
+            vector.base = value;
+            vector.polarity = word & 0x800;
+            if (end - at >= 6 && out < limit && open && value + 32 <= width) { /* the usual case, at once */
+                uint32_t mask = whole_group_mask(at - 2);
+                if (mask) {
+                    out = write_bits(out, t, row | value | (uint64_t)vector.polarity << 21, mask);
+                    vector.base += 32;
                     at += 6;
                 }
             }
         } else if (type == VECT_12 || type == VECT_8) {
             uint32_t bits = type == VECT_12 ? 12 : 8;
-            uint32_t mask = word & ((1u << bits) - 1);
-            partial += type == VECT_12 ? phase == 2 : phase != 2;
-            phase = type == VECT_8 ? 0 : phase == 2 ? 1 : phase + 1;
-            if (DAE_UNLIKELY(!open || base + bits > width)) {
-                uint32_t inside = open && base < width ? mask & ((1u << (width - base)) - 1) : 0;
-                drop_events(decoder, row, base >= DAE_NO_BASE, dae_count_bits(mask & ~inside));
-                mask = inside;
-            }
-            out = write_bits(out, t, row | base | (uint64_t)polarity << 21, mask);
-            base = base < width ? base + bits : base;
+            uint32_t mask = take_vector(decoder, &vector, word, bits, row, open);
+            out = write_bits(out, t, row | vector.base | (uint64_t)vector.polarity << 21, mask);
+            vector.base += vector.base < width ? bits : 0;
         } else if (type == TIME_LOW) {
-            uint32_t low = word & 0xFFF;
-            if (believed && low < decoder->low) {
-                dae_decoder_note_emitted(decoder, events, out);
-                low = step_back(decoder, low);
-            }
-            decoder->low = believed ? low : decoder->low;
+            decoder->low = believed ? take_time_low(decoder, word & 0xFFF, events, out) : decoder->low;
             t = decoder->clock.time + decoder->low;
         } else if (type == TIME_HIGH) {
             dae_decoder_note_emitted(decoder, events, out);
@@ -161,10 +186,10 @@ size_t dae_decode_evt3(struct dae_decoder *decoder, const uint8_t *bytes, size_t
         }
     }
     decoder->row = row;
-    decoder->base = base;
-    decoder->base_polarity = polarity;
-    decoder->phase = phase;
-    decoder->counters.partial_vectors += partial;
+    decoder->base = vector.base;
+    decoder->base_polarity = vector.polarity;
+    decoder->phase = vector.phase;
+    decoder->counters.partial_vectors += vector.partial;
     *count = (size_t)(out - events);
     return (size_t)(at - bytes) / 2;
 }

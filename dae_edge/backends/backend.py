@@ -1,0 +1,46 @@
+"""What an engine has to offer: a thread-safe engine, and one session with its own state per stream."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dae_edge.contract import TensorSpec
+
+
+class Session(Protocol):
+    """One camera's place in an engine: its image buffer, its recurrent state. One thread at a time."""
+
+    image: NDArray[np.uint8]
+    """uint8 [height, width, 3]: the encoder writes here, and here the engine reads. No copy."""
+
+    def run(self) -> NDArray[np.float32]:
+        """Depth [height, width] of the image, in a new array; the state moves on."""
+
+    def discard(self) -> None:
+        """Undo the last run's change of state, after a depth that is not finite.
+
+        Explicit states go back to what they were; an engine that keeps them inside starts at zero.
+        """
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """A copy of the recurrent state, by name."""
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Set the recurrent state; the names and shapes were checked."""
+
+
+class Engine(Protocol):
+    """A compiled model: immutable, shared between threads."""
+
+    description: str
+    """Name, version and settings, for reports."""
+
+    def signature(self) -> tuple[list[TensorSpec], list[TensorSpec]]:
+        """Inputs and outputs as the engine has them, for the check against the contract."""
+
+    def session(self) -> Session:
+        """A new session with zero state."""

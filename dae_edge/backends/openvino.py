@@ -1,0 +1,142 @@
+"""OpenVINO on the CPU: with explicit states swapped between two sets of tensors, or made stateful.
+
+Stateful means that the state pairs become variables inside the compiled model, which the engine
+keeps where it likes; the model file is the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dae_edge.contract import INPUT, OUTPUT, Contract, TensorSpec
+from dae_edge.errors import ContractError
+from dae_edge.extras import require
+
+_DTYPES = {"u8": "uint8", "f32": "float32", "f16": "float16"}
+
+
+class OpenVinoEngine:
+    """An IR or ONNX file compiled for the CPU, set up for latency."""
+
+    def __init__(
+        self, path: Path, contract: Contract, *, threads: int | None = None, stateful: bool = False
+    ) -> None:
+        self.openvino = require("openvino", extra="openvino", purpose="this backend")
+        self.contract = contract
+        self.stateful = stateful and bool(contract.states)
+        core = self.openvino.Core()
+        try:
+            model = core.read_model(str(path))
+        except Exception as error:  # RuntimeError of several subtypes, without a common base
+            first_line = str(error).strip().splitlines()[-1]
+            raise ContractError(f"{path}: openvino cannot read it: {first_line}") from error
+        self._signature = ([_spec(port) for port in model.inputs],
+                           [_spec(port) for port in model.outputs])
+        if self.stateful:
+            self._make_stateful(model)
+        self.compiled = core.compile_model(model, "CPU", _settings(threads))
+        kind = "states inside" if self.stateful else "explicit states"
+        version = self.openvino.__version__.split("-")[0]
+        self.description = f"openvino {version} CPU f32, {threads or 'default'} threads, {kind}"
+
+    def _make_stateful(self, model: Any) -> None:
+        passes = require("openvino.passes", extra="openvino", purpose="this backend")
+        manager = passes.Manager()
+        pairs = {state.input: state.output for state in self.contract.states}
+        manager.register_pass(passes.MakeStateful(pairs))
+        manager.run_passes(model)
+
+    def signature(self) -> tuple[list[TensorSpec], list[TensorSpec]]:
+        """Inputs and outputs of the model as read, before states went inside."""
+        return self._signature
+
+    def session(self) -> OpenVinoSession:
+        """A new session with zero state."""
+        return OpenVinoSession(self)
+
+
+class OpenVinoSession:
+    """An infer request of one stream."""
+
+    def __init__(self, engine: OpenVinoEngine) -> None:
+        self._engine = engine
+        self._request = engine.compiled.create_infer_request()
+        width, height = engine.contract.sensor
+        self.image = np.zeros((height, width, 3), np.uint8)
+        self._request.set_tensor(INPUT, self._tensor(self.image[None]))
+        self._states = engine.contract.states
+        self._stateful = engine.stateful
+        if not self._stateful:
+            self._sets = [[np.zeros(s.shape, s.dtype) for s in self._states] for _ in range(2)]
+            self._tensors = [[self._tensor(array) for array in arrays] for arrays in self._sets]
+            self._current = 0
+
+    def _tensor(self, array: NDArray[Any]) -> Any:
+        return self._engine.openvino.Tensor(array, shared_memory=True)
+
+    def run(self) -> NDArray[np.float32]:
+        """See ``Session.run``."""
+        depth = np.empty((1, *self._engine.contract.depth_shape), np.float32)
+        self._request.set_tensor(OUTPUT, self._tensor(depth))
+        if not self._stateful:
+            before, after = self._tensors[self._current], self._tensors[1 - self._current]
+            for spec, tensor_in, tensor_out in zip(self._states, before, after, strict=True):
+                self._request.set_tensor(spec.input, tensor_in)
+                self._request.set_tensor(spec.output, tensor_out)
+            self._current = 1 - self._current
+        self._request.infer()
+        return depth[0]
+
+    def discard(self) -> None:
+        """See ``Session.discard``."""
+        if self._stateful:
+            self._request.reset_state()
+        else:
+            self._current = 1 - self._current
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """See ``Session.state``."""
+        if self._stateful:
+            variables = self._variables()
+            return {s.name: np.array(variables[s.name].state.data) for s in self._states}
+        arrays = self._sets[self._current]
+        return {s.name: array.copy() for s, array in zip(self._states, arrays, strict=True)}
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """See ``Session.restore``."""
+        if self._stateful:
+            for name, variable in self._variables().items():
+                variable.state = self._engine.openvino.Tensor(np.ascontiguousarray(state[name]))
+        else:
+            for spec, array in zip(self._states, self._sets[self._current], strict=True):
+                array[...] = state[spec.name]
+
+    def _variables(self) -> dict[str, Any]:
+        """The engine's variables by the contract's state names (it names them input + output)."""
+        names = {spec.input + spec.output: spec.name for spec in self._states}
+        return {names[variable.name]: variable for variable in self._request.query_state()}
+
+
+def _settings(threads: int | None) -> dict[str, Any]:
+    settings: dict[str, Any] = {
+        "PERFORMANCE_HINT": "LATENCY",
+        "NUM_STREAMS": "1",
+        # Said aloud: on CPUs with BF16 the default would be another precision than was verified.
+        "INFERENCE_PRECISION_HINT": "f32",
+    }
+    if threads is not None:
+        settings["INFERENCE_NUM_THREADS"] = str(threads)
+    return settings
+
+
+def _spec(port: Any) -> TensorSpec:
+    kind = port.get_element_type().get_type_name()
+    shape = tuple(
+        size.get_length() if size.is_static else -1 for size in port.get_partial_shape()
+    )
+    return TensorSpec(port.get_any_name(), _DTYPES.get(kind, kind), shape)

@@ -1,0 +1,212 @@
+"""The bundle on disk: a directory with a manifest, read with distrust and written all or nothing.
+
+Needs numpy only. Nothing in a bundle is executed here, and no path in it leads out of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dae_edge.contract import Contract, StateSpec
+from dae_edge.errors import ContractError
+
+VERSION = 1
+MANIFEST = "manifest.json"
+FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle whose manifest was read and found in order.
+
+    Attributes:
+        path: The directory.
+        manifest: Everything the manifest says (see calibrate/README.md and export/README.md).
+        contract: Tensors of the model.
+    """
+
+    path: Path
+    manifest: Mapping[str, Any]
+    contract: Contract
+
+    def file(self, name: str) -> Path:
+        """Path of a file that the manifest lists.
+
+        Raises:
+            ContractError: the manifest does not list it.
+        """
+        if name not in self.manifest["files"]:
+            raise ContractError(f"{self.path}: {MANIFEST} lists no file {name!r}")
+        return self.path / name
+
+    def verify(self) -> None:
+        """Compare each file's size and sha256 with the manifest.
+
+        Raises:
+            ContractError: a file is missing, a link, or not the one that was verified.
+        """
+        for name, entry in self.manifest["files"].items():
+            path = self.path / name
+            if path.is_symlink() or not path.is_file():
+                raise ContractError(f"{path}: missing, or not a plain file")
+            size = path.stat().st_size
+            if size != entry["bytes"]:
+                raise ContractError(f"{path}: wanted {entry['bytes']} bytes, got {size}")
+            digest = sha256_of(path)
+            if digest != entry["sha256"]:
+                raise ContractError(
+                    f"{path}: changed since it was verified: wanted sha256 {entry['sha256'][:16]}..., "
+                    f"got {digest[:16]}..."
+                )
+
+
+def sha256_of(path: Path) -> str:
+    """Hex sha256 of a file, read in pieces."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def read(path: str | os.PathLike[str]) -> Bundle:
+    """Read and check a bundle's manifest; the files are checked by ``Bundle.verify``.
+
+    Raises:
+        FileNotFoundError: no such directory.
+        ContractError: not a bundle, or one that this version does not understand.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no such bundle")
+    manifest_path = path / MANIFEST
+    if not path.is_dir() or not manifest_path.is_file():
+        raise ContractError(f"{path}: not a bundle (a directory NAME.dae with a {MANIFEST})")
+    try:
+        manifest = json.loads(manifest_path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise ContractError(f"{manifest_path}: not JSON: {error}") from error
+    reader = _Reader(manifest, str(manifest_path))
+    if reader.get("format", str) != "dae-bundle" or reader.get("version", int) != VERSION:
+        raise ContractError(f"{manifest_path}: wanted dae-bundle version {VERSION}, got other")
+    _check_files(reader)
+    _check_meaning(reader)
+    return Bundle(path, manifest, _contract(reader))
+
+
+class _Reader:
+    """Fields of the manifest by dotted path, with errors that name the path."""
+
+    def __init__(self, data: Any, where: str) -> None:
+        self.data = data
+        self.where = where
+
+    def get(self, path: str, kind: type) -> Any:
+        value = self.data
+        for key in path.split("."):
+            if not isinstance(value, dict) or key not in value:
+                raise ContractError(f"{self.where}: {path} is missing")
+            value = value[key]
+        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+            raise ContractError(f"{self.where}: {path}: wanted {kind.__name__}, got {value!r}")
+        return value
+
+    def sizes(self, path: str, length: int) -> tuple[int, ...]:
+        return self.check_sizes(path, self.get(path, list), length)
+
+    def check_sizes(self, path: str, value: Any, length: int) -> tuple[int, ...]:
+        whole = isinstance(value, list) and all(type(item) is int for item in value)
+        if not whole or len(value) != length or not all(0 < item < 1 << 16 for item in value):
+            raise ContractError(f"{self.where}: {path}: wanted {length} sizes, got {value!r}")
+        return tuple(value)
+
+
+def _check_files(reader: _Reader) -> None:
+    for name, entry in reader.get("files", dict).items():
+        if not FILE_NAME.fullmatch(name):
+            raise ContractError(f"{reader.where}: files: {name!r} is not a plain file name")
+        size = entry.get("bytes") if isinstance(entry, dict) else None
+        digest = entry.get("sha256") if isinstance(entry, dict) else None
+        if type(size) is not int or not isinstance(digest, str) or len(digest) != 64:
+            raise ContractError(f"{reader.where}: files: {name}: wanted bytes and sha256")
+    for key in ("onnx", "engine.file"):
+        if reader.get(key, str) not in reader.get("files", dict):
+            raise ContractError(f"{reader.where}: {key} is not among the files")
+
+
+def _check_meaning(reader: _Reader) -> None:
+    for key in ("model.name", "weights.source", "target", "engine.backend", "output.unit"):
+        reader.get(key, str)
+    reader.get("weights.trained", bool)
+    if reader.get("input.window_us", int) < 1:
+        raise ContractError(f"{reader.where}: input.window_us must be at least 1")
+    if reader.get("input.background", str) not in ("black", "white"):
+        raise ContractError(f"{reader.where}: input.background: wanted black or white")
+
+
+def _contract(reader: _Reader) -> Contract:
+    states = []
+    for index, entry in enumerate(reader.get("states", list)):
+        where = f"states[{index}]"
+        if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
+            raise ContractError(f"{reader.where}: {where}: wanted name, shape, dtype")
+        if entry.get("dtype") not in ("float32", "float16"):
+            raise ContractError(f"{reader.where}: {where}: dtype must be float32 or float16")
+        shape = reader.check_sizes(f"{where}.shape", entry.get("shape"), 4)
+        states.append(StateSpec(entry["name"], shape, entry["dtype"]))
+    if len({state.name for state in states}) != len(states):
+        raise ContractError(f"{reader.where}: states: a name appears twice")
+    sensor, depth = reader.sizes("input.sensor", 2), reader.sizes("output.shape", 2)
+    return Contract((sensor[0], sensor[1]), (depth[0], depth[1]), tuple(states))
+
+
+@contextmanager
+def writing(destination: Path) -> Iterator[Path]:
+    """A folder to build a bundle in; it becomes ``destination`` when the block ends well.
+
+    It is made beside the destination, so that the last step is a rename. If the block raises, or
+    the process dies, no half bundle is left under the name; an older bundle stays as it was.
+    """
+    destination = destination.absolute()
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f".{destination.name}.", dir=destination.parent))
+    try:
+        yield folder
+        os.chmod(folder, 0o777 & ~_umask())
+        if destination.exists():
+            retired = Path(tempfile.mkdtemp(prefix=f".{destination.name}.", dir=folder.parent))
+            os.replace(destination, retired / "old")
+            os.replace(folder, destination)
+            shutil.rmtree(retired)
+        else:
+            os.replace(folder, destination)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def seal(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Write the manifest, with size and sha256 of every file that lies in ``folder``."""
+    files = {
+        path.name: {"bytes": path.stat().st_size, "sha256": sha256_of(path)}
+        for path in sorted(folder.iterdir())
+        if path.name != MANIFEST
+    }
+    content = {"format": "dae-bundle", "version": VERSION, **manifest, "files": files}
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    (folder / MANIFEST).write_text(text, encoding="utf-8")
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

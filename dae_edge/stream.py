@@ -1,0 +1,216 @@
+"""The one mutable class: a camera's open window and recurrent state. Events in, depth out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dae_edge._native import Encoder
+from dae_edge.depth import Depth, Health
+from dae_edge.errors import ContractError
+from dae_edge.events import Events, as_events
+
+if TYPE_CHECKING:
+    from dae_edge.model import Model
+
+
+@dataclass(frozen=True)
+class StreamState:
+    """A snapshot of a stream: its recurrent state, its open window, its last depth.
+
+    It fits streams of the same model and the same windows, in the same version of the package.
+
+    Attributes:
+        recurrent: float arrays by the names of the contract, e.g. ``"layer4.hidden"``.
+        window: The encoder's open window, opaque.
+        last: The depth that an empty window would repeat.
+    """
+
+    recurrent: Mapping[str, NDArray[Any]]
+    window: bytes
+    last: NDArray[np.float32]
+
+
+class DepthStream:
+    """One camera's events to depth. Made by ``Model.stream``; not for two threads at once.
+
+    A window without events does not run the network: the last depth comes again, marked stale. A
+    gap or a step back of the clock of more than a second starts anew, with zero state. A depth
+    that is not finite is not handed on, nor is the state that came with it.
+
+    Attributes:
+        model: The model, shared.
+        health: Numbers on how it goes; updated by each call.
+    """
+
+    def __init__(self, model: Model, encoder: Encoder) -> None:
+        self.model = model
+        self.health = Health()
+        self._encoder = encoder
+        self._session = model.engine.session()
+        self._last = np.zeros(model.contract.depth_shape, np.float32)
+        self._failed = False
+
+    def push(self, events: Any, *, newest_only: bool = False) -> list[Depth]:
+        """Take a packet of events; give the depth of each window that ended with it.
+
+        Args:
+            events: Structured array with fields t (microseconds), x, y and on, in time order.
+            newest_only: Of several windows that end in this packet run only the newest; for
+                catching up when the computer is slower than the camera. The others count as
+                ``health.dropped_windows``.
+
+        Returns:
+            Zero or more depths, oldest first.
+
+        Raises:
+            TypeError: ``events`` is no array of events.
+            RuntimeError: another thread is using this stream.
+        """
+        began = perf_counter()
+        packet = np.ascontiguousarray(as_events(events))
+        depths = list(self._windows(packet, began, newest_only))
+        self._count()
+        return depths
+
+    def flush(self) -> list[Depth]:
+        """End of the recording: depth of the last, unfinished window, if it has events."""
+        began = perf_counter()
+        depths = [self._infer(self._render(), began)] if self._encoder.flush() else []
+        self._count()
+        return depths
+
+    def advance(self, t_us: int) -> list[Depth]:
+        """Time has reached ``t_us`` without further events: the depth of windows that ended."""
+        began = perf_counter()
+        depths = []
+        while self._encoder.advance(t_us):
+            depths.append(self._infer(self._render(), began))
+        self._count()
+        return depths
+
+    def reset(self) -> None:
+        """Zero state, no open window, fresh counts: for a cut, or another recording."""
+        self._encoder.reset()
+        self._forget()
+        self.health = Health()
+
+    def state(self) -> StreamState:
+        """A snapshot, to be restored later. It holds copies."""
+        return StreamState(self._session.state(), self._encoder.save(), self._last.copy())
+
+    def restore(self, snapshot: StreamState) -> None:
+        """Go back to a snapshot; the same events then give the same depth.
+
+        Raises:
+            ContractError: it was taken from another model, or with other windows.
+        """
+        wanted = {state.name: state.shape for state in self.model.contract.states}
+        got = {name: array.shape for name, array in snapshot.recurrent.items()}
+        if got != wanted or snapshot.last.shape != self._last.shape:
+            raise ContractError(f"snapshot of another model: wanted states {wanted}, got {got}")
+        try:
+            self._encoder.load(snapshot.window)
+        except ValueError as error:
+            raise ContractError("snapshot of a stream with other windows, or damaged") from error
+        self._session.restore(snapshot.recurrent)
+        self._last = snapshot.last.copy()
+        self._failed = False
+
+    def _windows(self, packet: Events, began: float, newest_only: bool) -> Iterator[Depth]:
+        newest = int(packet["t"][-1]) if len(packet) else None
+        waiting: _Rendered | None = None
+        offset = 0
+        while True:
+            used, ready = self._encoder.push(packet, offset)
+            offset += used
+            if not ready:
+                break
+            if not newest_only:
+                yield self._infer(self._render(), began, newest)
+            elif waiting is None:
+                waiting = self._render()
+            else:
+                self.health.dropped_windows += 1
+                if self._encoder.window()["events"]:  # nothing must not hide something
+                    waiting = self._render()
+        if waiting is not None:
+            yield self._infer(waiting, began, newest)
+
+    def _render(self) -> _Rendered:
+        """The window that is ready, drawn into the engine's image."""
+        window = self._encoder.window()
+        began = perf_counter()
+        if window["restart"]:
+            self._forget()
+        if window["events"]:
+            self._encoder.render(self._session.image)
+        return _Rendered(window, (perf_counter() - began) * 1e6)
+
+    def _infer(self, rendered: _Rendered, began: float, newest_us: int | None = None) -> Depth:
+        window = rendered.window
+        infer_us = 0.0
+        stale = window["events"] == 0
+        if not stale:
+            start = perf_counter()
+            values = self._session.run()
+            infer_us = (perf_counter() - start) * 1e6
+            stale = not self._accept(values)
+            self.health.inferred += 1
+            self.health.infer_us, self.health.encode_us = infer_us, rendered.encode_us
+        self.health.stale += stale
+        self.health.backlog_us = max(0, (newest_us or window["end_us"]) - window["end_us"])
+        return Depth(
+            values=self._last,
+            t_us=window["end_us"],
+            unit=self.model.unit,
+            stale=stale,
+            partial=bool(window["partial"]),
+            events=window["events"],
+            encode_us=rendered.encode_us,
+            infer_us=infer_us,
+            latency_us=(perf_counter() - began) * 1e6,
+        )
+
+    def _accept(self, values: NDArray[np.float32]) -> bool:
+        """Keep a finite depth. Otherwise undo the step; a second failure in a row zeroes the state."""
+        finite = math.isfinite(float(values.sum()))  # one pass; NaN and infinity stay in a sum
+        if finite:
+            self._last = values
+        else:
+            self.health.not_finite += 1
+            self._session.discard()
+            if self._failed:
+                self._zero_state()
+        self._failed = not finite
+        return finite
+
+    def _forget(self) -> None:
+        """Nothing of what came before counts any more."""
+        self._zero_state()
+        self._failed = False
+        self._last = np.zeros(self.model.contract.depth_shape, np.float32)
+
+    def _zero_state(self) -> None:
+        states = self.model.contract.states
+        self._session.restore({state.name: np.zeros(state.shape, state.dtype) for state in states})
+
+    def _count(self) -> None:
+        counters = self._encoder.counters()
+        self.health.events = counters["events"]
+        self.health.windows = counters["windows"]
+        self.health.dropped_events = counters["dropped_outside"]
+        self.health.clamped_events = counters["clamped_backward"]
+        self.health.restarts = counters["restarts"]
+
+
+@dataclass(frozen=True)
+class _Rendered:
+    window: Mapping[str, int]
+    encode_us: float

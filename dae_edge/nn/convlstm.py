@@ -5,6 +5,7 @@ The state is a value: nothing is kept between calls.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import torch
@@ -43,12 +44,19 @@ def lstm_state_shapes(rows: int, columns: int, *, channels: int) -> tuple[Shape,
     return tuple(shapes)
 
 
-def check_states(states: LstmStates, shapes: tuple[Shape, ...], *, batch: int) -> None:
+def in_pairs(tensors: Sequence[Tensor]) -> LstmStates:
+    """hidden, cell, hidden, cell, .. as ((hidden, cell), ..)."""
+    return tuple(zip(tensors[::2], tensors[1::2], strict=True))
+
+
+def check_states(
+    states: LstmStates, names: tuple[str, ...], shapes: tuple[Shape, ...], *, batch: int
+) -> None:
     """Raise ValueError, naming the tensor, unless the states fit these shapes (batch aside)."""
     flat = [tensor for pair in states for tensor in pair]
     if len(flat) != len(shapes):
         raise ValueError(f"state must hold {len(shapes)} tensors, got {len(flat)}")
-    for name, tensor, shape in zip(lstm_state_names(), flat, shapes, strict=False):
+    for name, tensor, shape in zip(names, flat, shapes, strict=True):
         wanted = (batch, *shape[1:])
         if tuple(tensor.shape) != wanted:
             raise ValueError(f"state {name} must have shape {wanted}, got {tuple(tensor.shape)}")

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dae_edge.nn.config import ENCODERS, PATCH, ModelConfig
-from dae_edge.nn.convlstm import LstmStates, Shape, lstm_state_names, lstm_state_shapes
+from dae_edge.nn.convlstm import LstmStates, Shape, in_pairs, lstm_state_names, lstm_state_shapes
 from dae_edge.nn.dpt import DPTHead, RecurrentDPTHead
 from dae_edge.nn.vit import VisionTransformer
 
@@ -139,8 +139,9 @@ class DepthAnyEvent(nn.Module):
     def zero_state(self, height: int, width: int, *, batch: int = 1) -> LstmStates:
         """The state before the first window at a sensor size, on the model's device."""
         shapes = self.state_shapes(height, width)
-        zeros = [torch.zeros(batch, *shape[1:], device=self.mean.device) for shape in shapes]
-        return tuple(zip(zeros[::2], zeros[1::2], strict=True))
+        return in_pairs(
+            [torch.zeros(batch, *shape[1:], device=self.mean.device) for shape in shapes]
+        )
 
     def bake(self, height: int, width: int) -> DepthAnyEvent:
         """A copy in eval mode for one sensor size, with the position table as a constant.

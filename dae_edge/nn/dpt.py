@@ -17,6 +17,7 @@ from dae_edge.nn.convlstm import (
     LstmStates,
     RecurrentUnit,
     check_states,
+    lstm_state_names,
     lstm_state_shapes,
 )
 
@@ -163,7 +164,7 @@ class RecurrentDPTHead(DPTHead):
         """One step of each unit; what goes on to fusion is the hidden part of the new state."""
         if states is not None:
             shapes = lstm_state_shapes(*grid, channels=self.features)
-            check_states(states, shapes, batch=layers[0].shape[0])
+            check_states(states, lstm_state_names(), shapes, batch=layers[0].shape[0])
         units = {1: self.gru_layer_1, 2: self.gru_layer_2, 3: self.gru_layer_3, 4: self.gru_layer_4}
         new = tuple(
             units[layer](layers[layer - 1], None if states is None else states[place])

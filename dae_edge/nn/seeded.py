@@ -6,11 +6,12 @@ so its outputs can be compared between back ends and kept as golden values. The 
 - Element i (row-major) of the parameter called ``key`` hashes the 64-bit number
   ``crc32(key) << 32 | i`` with splitmix64 (Steele et al., 2014). The top 53 bits of the hash make
   v, uniform in [-1, 1).
-- LayerScale's gamma is 0.4 + 0.2 v, tokens and position tables are 0.5 v, biases 0.1 v, other
+- LayerScale's gamma is 0.4 + 0.2 v, tokens and tables of positions are 0.5 v, biases 0.1 v, other
   vectors (norm weights) 1 + 0.2 v. Matrices and kernels are v times sqrt(3 / fan), which gives them
   variance 1 / fan, with fan the product of all axes but the first; three times that for the gates
   of a ConvLSTM, so that the state moves visibly.
 - The bias of the very last layer is 2: the ReLU then clips nothing, and depth stays finite.
+- Integer buffers are constants of the architecture and stay as they are.
 
 All of it is computed in float64 and rounded to float32 once.
 """
@@ -28,6 +29,7 @@ from torch import Tensor, nn
 LAST_BIAS_KEY = "depth_head.scratch.output_conv2.2.bias"
 LAST_BIAS = 2.0
 GATES_GAIN = 3.0
+TOKENS_AND_TABLES = ("pos_embed", "cls_token", "mask_token", "relative_position_bias_table")
 
 
 def seeded_tensor(key: str, shape: tuple[int, ...]) -> Tensor:
@@ -44,7 +46,10 @@ def seeded_tensor(key: str, shape: tuple[int, ...]) -> Tensor:
 
 def seeded_state_dict(model: nn.Module) -> dict[str, Tensor]:
     """A state dict for ``model``, made from the names and shapes of its own."""
-    return {key: seeded_tensor(key, tuple(old.shape)) for key, old in model.state_dict().items()}
+    return {
+        key: seeded_tensor(key, tuple(old.shape)) if old.is_floating_point() else old
+        for key, old in model.state_dict().items()
+    }
 
 
 def _uniform(key: str, count: int) -> NDArray[np.float64]:
@@ -61,7 +66,7 @@ def _scale(key: str, shape: tuple[int, ...], v: NDArray[np.float64]) -> NDArray[
     leaf = key.rpartition(".")[2]
     if leaf == "gamma":
         return 0.4 + 0.2 * v
-    if leaf in ("pos_embed", "cls_token", "mask_token"):
+    if leaf in TOKENS_AND_TABLES or leaf.startswith("pos_embed_"):
         return 0.5 * v
     if leaf == "bias":
         return 0.1 * v

@@ -8,6 +8,7 @@ cannot say; it never drops or moves an event. Triggers are not written.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -27,6 +28,9 @@ REPEAT_SHIFT = 8
 """TIME_HIGH is repeated when the time crosses a multiple of 2**8 us: for late readers."""
 MAX_GAP_US = 3_600_000_000
 """One TIME_HIGH per 4096 us fills a silence, so an hour of it costs 1.8 MB. Longer is refused."""
+LONGEST_LINE = 1000
+"""Readers give up on longer header lines."""
+_KEY = re.compile("[A-Za-z][A-Za-z0-9_]+")
 GROUP = 32
 """Columns of one 12-12-8 group; four words, so it pays from five events on."""
 
@@ -175,7 +179,9 @@ def _header(width: int, height: int, metadata: Mapping[str, str]) -> bytes:
     lines = [f"format EVT3;height={height};width={width}", f"geometry {width}x{height}", "evt 3.0"]
     for key, value in metadata.items():
         line = f"{key} {value}"
-        if not line.isascii() or not line.isprintable() or key.split() != [key] or key == "end":
+        taken = key in ("format", "geometry", "evt", "end")
+        fits = line.isascii() and line.isprintable() and len(line) <= LONGEST_LINE
+        if taken or not fits or not _KEY.fullmatch(key):
             raise ValueError(
                 f"metadata must be 'key value' on one ASCII line, got {key!r}: {value!r}"
             )

@@ -40,11 +40,11 @@ class _Array:
                 version, np.lib.format.read_array_header_2_0
             )
             shape, _, self.dtype = read(stream)
-        except _DAMAGE as error:
+        except Exception as error:  # numpy evaluates a literal: many things can be wrong with it
             raise FormatError(f"{what}: no readable .npy header: {error}") from error
         if self.dtype.hasobject:
             raise FormatError(f"{what}: holds Python objects, which are not read from files")
-        if len(shape) != 1 or self.dtype.itemsize == 0:
+        if len(shape) != 1 or shape[0] < 0 or self.dtype.itemsize == 0:
             raise FormatError(f"{what}: wanted one dimension, got shape {shape} of {self.dtype}")
         self.length = int(shape[0])
 

@@ -93,7 +93,7 @@ def depth_picture(values: NDArray[Any], *, near_far: tuple[float, float] | None 
 
     Args:
         values: Depth in metres or relative depth, float [H, W], larger is farther.
-        near_far: The range to show, both above 0; without it, that of this map (:func:`visible_range`).
+        near_far: The range to show, both above 0; without it, this map's :func:`visible_range`.
 
     Returns:
         uint8 [H, W, 3], RGB.
@@ -155,4 +155,5 @@ def _event_colours(hue: tuple[int, int, int]) -> Picture:
     """Colour by Tencode's green, the age: uint8 [256, 3], newest first."""
     strength = np.linspace(1, _OLDEST, 256)[:, None]
     ground = np.array(BACKGROUND)
-    return (ground + strength * (np.array(hue) - ground)).round().astype(np.uint8)
+    colours: Picture = (ground + strength * (np.array(hue) - ground)).round().astype(np.uint8)
+    return colours

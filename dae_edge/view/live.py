@@ -1,4 +1,4 @@
-"""A window that shows frames as they come, with pygame-ce. It shows; it takes no commands but "close"."""
+"""A window that shows frames as they come, with pygame-ce; its only command is to close it."""
 
 from __future__ import annotations
 
@@ -109,7 +109,8 @@ def _check_display(platform: str, environment: Mapping[str, str]) -> None:
     wanted = ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER")
     if platform.startswith("linux") and not any(environment.get(name) for name in wanted):
         raise OSError(
-            f"the live window needs a display, but DISPLAY and WAYLAND_DISPLAY are not set; {_ADVICE}"
+            "the live window needs a display, but neither DISPLAY nor WAYLAND_DISPLAY is set; "
+            + _ADVICE
         )
 
 

@@ -16,7 +16,6 @@ from dae_edge.view.colours import (
     BACKGROUND,
     BRIGHTER,
     DARKER,
-    NO_DEPTH,
     Picture,
     depth_colours,
     depth_picture,
@@ -138,7 +137,8 @@ class _Page:
     def depth_legend(self, near_far: tuple[float, float] | None, unit: str) -> None:
         """A bar of the colours between its two values, near on the left."""
         middle = (self._bottom + self._page.height) / 2
-        left, right = self._right + self._margin, self._page.width - self._margin
+        left = float(self._right + self._margin)
+        right = float(self._page.width - self._margin)
         if near_far is not None:
             near, far = (_rounded(value) + " m" * (unit == "m") for value in near_far)
             if unit != "m":

@@ -60,7 +60,10 @@ class FrameSink(ABC):
         """Finish the file; after no frame at all, leave none. Harmless when called twice."""
         if self._open:
             self._open = False
-            self._finish()
+            if self.frames:
+                self._finish()
+            else:
+                self._discard()
 
     def abort(self) -> None:
         """Throw away what was written. Harmless after ``close``, which it does not undo."""
@@ -107,15 +110,20 @@ class VideoSink(FrameSink):
         self._palette: Any = None
 
     def _append(self, frame: NDArray[Any]) -> None:
-        gif = self.path.suffix.lower() == ".gif"
-        if not gif:
+        if self.path.suffix.lower() != ".gif":
             padding = [(0, side % 2) for side in frame.shape[:2]]
             frame = np.pad(frame, [*padding, (0, 0)], mode="edge")
-        if self._container is None:
-            self._start(frame.shape[0], frame.shape[1])
-        picture = self._av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
-        picture.pts, picture.time_base = self.frames, 1 / self._fps
-        if gif:
+        try:
+            if self._container is None:
+                self._start(frame.shape[0], frame.shape[1])
+            self._encode(np.ascontiguousarray(frame))
+        except self._av.error.FFmpegError as error:
+            raise OSError(f"{self.path}: cannot be written: {error}") from error
+
+    def _encode(self, frame: NDArray[Any]) -> None:
+        picture = self._av.VideoFrame.from_ndarray(frame, format="rgb24")
+        if self._palette is not None:
+            picture.pts, picture.time_base = self.frames, 1 / self._fps
             self._palette.push(picture)
             picture = self._palette.pull()
         else:
@@ -159,20 +167,21 @@ class VideoSink(FrameSink):
         return graph
 
     def _finish(self) -> None:
-        if self._container is None:
-            return
         try:
             self._container.mux(self._stream.encode(None))
             self._container.close()
             os.replace(self._part, self.path)
-        except BaseException:
-            self._discard()
-            raise
+        except self._av.error.FFmpegError as error:
+            raise OSError(f"{self.path}: cannot be written: {error}") from error
+        finally:
+            self._discard()  # nothing is left of it once it has its name
 
     def _discard(self) -> None:
-        if self._container is not None:
-            self._container.close()
-        self._part.unlink(missing_ok=True)
+        try:
+            if self._container is not None:
+                self._container.close()
+        finally:
+            self._part.unlink(missing_ok=True)
 
 
 # suffix: codec, pixel format, options of the codec, options of the container
@@ -189,15 +198,13 @@ _ENCODINGS: dict[str, tuple[str, str, dict[str, str], dict[str, str]]] = {
 
 
 class PictureSink(FrameSink):
-    """A folder of ``frame_000000.png``, ``frame_000001.png``, ...; each is there when it is whole."""
+    """A folder of ``frame_000000.png``, ``frame_000001.png``, ...; none is ever half there."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self._image_module = require("PIL.Image", extra="view", purpose="writing PNG pictures")
         if path.exists() and (not path.is_dir() or any(path.glob("frame_*.png"))):
-            raise ValueError(
-                f"{path}: has pictures of an earlier run; wanted a new or empty folder"
-            )
+            raise ValueError(f"{path}: is not empty; wanted a new folder, or one without pictures")
         self._new = not path.exists()
 
     def _append(self, frame: NDArray[Any]) -> None:

@@ -198,7 +198,7 @@ int dae_decoder_decode(struct dae_decoder *decoder, const uint8_t *bytes, size_t
         *used += done * decoder->word_size;
         *count += more;
     }
-    if (done == words)
+    if (done == words && *used < n)
         *used += fill_tail(decoder, bytes + *used, n - *used);
     return DAE_OK;
 }

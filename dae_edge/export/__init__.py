@@ -1,0 +1,5 @@
+"""Checkpoint to bundle: ONNX after the contract, the target's form, a verdict. No verdict, no bundle."""
+
+from dae_edge.export.exporting import ExportResult, export_bundle
+
+__all__ = ["ExportResult", "export_bundle"]

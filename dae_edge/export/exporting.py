@@ -1,0 +1,214 @@
+"""The steps from weights to a bundle, in order."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from dae_edge import _native, bundle
+from dae_edge.backends import load_engine
+from dae_edge.contract import Contract
+from dae_edge.depth import UNTRAINED
+from dae_edge.errors import BudgetError
+from dae_edge.export.graph import ContractGraph, check_onnx, export_onnx
+from dae_edge.export.parity import Parity, compare, roll_torch
+from dae_edge.export.report import markdown
+from dae_edge.extras import require
+from dae_edge.nn import DepthAnyEvent, ModelConfig, load_weights, seeded_state_dict
+from dae_edge.recipes import Recipe, Sensor, Target
+from dae_edge.sample import sample_windows
+
+ONNX_FILE = "model.onnx"
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """What an export made.
+
+    Attributes:
+        path: The bundle.
+        report: What report.json says: parity, sizes, versions.
+    """
+
+    path: Path
+    report: dict[str, Any]
+
+
+def export_bundle(
+    recipe: Recipe,
+    target: Target,
+    sensor: Sensor,
+    out: Path,
+    *,
+    weights: Path | None = None,
+    progress: Callable[[str], None] = lambda message: None,
+) -> ExportResult:
+    """Export a model and prove it; the bundle appears at ``out`` only if the proof succeeds.
+
+    Args:
+        recipe: Which model.
+        target: For which engine, in which precision.
+        sensor: For which camera.
+        out: Path of the bundle; an older one there is replaced at the very end.
+        weights: Checkpoint (.pth or .safetensors); None: the seeded initialisation, which marks
+            the bundle and everything it gives as untrained.
+        progress: Called with a line for each step.
+
+    Raises:
+        BudgetError: an engine is farther from torch than the target allows; no bundle is written.
+        ContractError: the weights do not fit the model, or the exporter broke the contract.
+        FormatError: ``weights`` is not a checkpoint.
+    """
+    progress(f"{recipe.name}: weights")
+    model, weights_entry = _model(recipe, weights)
+    with bundle.writing(out) as folder:
+        progress(f"ONNX for {sensor.width}x{sensor.height}")
+        contract = export_onnx(model, sensor, folder / ONNX_FILE)
+        if target.file != ONNX_FILE:
+            progress(f"{target.name}: {target.file}")
+            _write_ir(folder / ONNX_FILE, folder / target.file)
+        manifest = _manifest(recipe, target, sensor, model, weights_entry, contract)
+        proofs = _prove(model, recipe, sensor, target, contract, folder, progress)
+        report = {
+            "passed": all(proof.passed for proof in proofs),
+            "parity": [proof.as_dict() for proof in proofs],
+            "machine": f"{platform.machine()} {platform.system()}",
+            "versions": manifest["created_with"],
+        }
+        manifest["verdict"] = {
+            "passed": report["passed"],
+            "parity": [{"engine": proof.engine, **proof.worst} for proof in proofs],
+        }
+        if not report["passed"]:
+            raise BudgetError(_complaint(target, proofs))
+        text = json.dumps(report, indent=2, allow_nan=False)
+        (folder / "report.json").write_text(text + "\n", encoding="utf-8")
+        (folder / "report.md").write_text(markdown(manifest, proofs), encoding="utf-8")
+        bundle.seal(folder, manifest)
+    return ExportResult(out, report)
+
+
+def _model(recipe: Recipe, weights: Path | None) -> tuple[DepthAnyEvent, dict[str, Any]]:
+    model = DepthAnyEvent(ModelConfig(**recipe.model)).eval()
+    if weights is not None:
+        digest = load_weights(weights, model)
+        return model, {"source": weights.name, "sha256": digest, "trained": True}
+    state = seeded_state_dict(model)
+    model.load_state_dict(state)
+    digest = hashlib.sha256()
+    for key, tensor in state.items():
+        digest.update(key.encode() + tensor.numpy().tobytes())
+    entry = {"source": "seeded initialisation", "sha256": digest.hexdigest(), "trained": False}
+    return model, entry
+
+
+def _write_ir(onnx: Path, xml: Path) -> None:
+    openvino = require("openvino", extra="openvino", purpose="this target")
+    model = openvino.Core().read_model(str(onnx))
+    openvino.save_model(model, str(xml), compress_to_fp16=True)
+
+
+def _prove(
+    model: DepthAnyEvent,
+    recipe: Recipe,
+    sensor: Sensor,
+    target: Target,
+    contract: Contract,
+    folder: Path,
+    progress: Callable[[str], None],
+) -> list[Parity]:
+    """Torch against the ONNX in ONNX Runtime, and against the target's own file and engine."""
+    windows = sample_windows(
+        sensor.width,
+        sensor.height,
+        window_us=recipe.window_us,
+        white=recipe.background == "white",
+    )
+    images = list(islice(windows, int(target.parity["windows"])))
+    if len(images) < target.parity["windows"]:
+        wanted = int(target.parity["windows"])
+        raise ValueError(f"{target.name}: parity over {wanted} windows, the sample has {len(images)}")
+    progress(f"torch over {len(images)} windows")
+    truth = roll_torch(ContractGraph(model, sensor), images)
+    engines = [("onnxruntime", ONNX_FILE)]
+    if (target.backend, target.file) not in engines:
+        engines.append((target.backend, target.file))
+    proofs = []
+    for backend, file in engines:
+        progress(f"{backend} over {len(images)} windows")
+        engine = load_engine(backend, folder / file, contract, threads=None)
+        inputs, outputs = engine.signature()
+        contract.check(inputs, outputs, where=file)
+        proofs.append(compare(engine, images, truth, target.parity))
+    check_onnx(folder / ONNX_FILE, contract, layer_norms=1)
+    return proofs
+
+
+def _manifest(
+    recipe: Recipe,
+    target: Target,
+    sensor: Sensor,
+    model: DepthAnyEvent,
+    weights: dict[str, Any],
+    contract: Contract,
+) -> dict[str, Any]:
+    _, _, width, height = sensor.crop
+    return {
+        "model": {
+            "name": recipe.name,
+            **recipe.model,
+            "parameters": sum(parameter.numel() for parameter in model.parameters()),
+            "network_input": list(model.network_size(height, width)),
+        },
+        "weights": weights,
+        "input": {
+            "encoding": "tencode",
+            "sensor_name": sensor.name,
+            "sensor": list(contract.sensor),
+            "crop": list(sensor.crop),
+            "window_us": recipe.window_us,
+            "background": recipe.background,
+        },
+        "states": [
+            {"name": state.name, "shape": list(state.shape), "dtype": state.dtype}
+            for state in contract.states
+        ],
+        "output": {
+            "shape": list(contract.depth_shape),
+            "unit": recipe.unit if weights["trained"] else UNTRAINED,
+        },
+        "target": target.name,
+        "precision": target.precision,
+        "onnx": ONNX_FILE,
+        "engine": {"backend": target.backend, "file": target.file},
+        "created_with": _versions(target),
+    }
+
+
+def _versions(target: Target) -> dict[str, str]:
+    packages = ["torch", "onnx", "onnxscript", "onnxruntime"]
+    packages += [target.backend] if target.backend not in packages else []
+    versions = {"dae-edge": _native.VERSION, "python": platform.python_version()}
+    for package in packages:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            versions[package] = "not installed"
+    return versions
+
+
+def _complaint(target: Target, proofs: list[Parity]) -> str:
+    over = [
+        f"{proof.engine}: {name} {value:.2e} > {proof.limits[name]:.2e}"
+        for proof in proofs
+        for name, value in proof.worst.items()
+        if not value <= proof.limits[name]
+    ]
+    return f"{target.name}: too far from the torch model, no bundle written: {'; '.join(over)}"

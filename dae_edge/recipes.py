@@ -1,0 +1,148 @@
+"""Models, sensors and targets as data: the TOML files of export/ and calibrate/.
+
+In a checkout they are read where they are edited; an installed package carries copies.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dae_edge.extras import require
+from dae_edge.hints import closest
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A model to export: export/NAME.toml."""
+
+    name: str
+    about: str
+    model: dict[str, Any]
+    window_us: int
+    background: str
+    unit: str
+
+
+@dataclass(frozen=True)
+class Sensor:
+    """The camera a bundle is made for, and the part of its image that the network sees.
+
+    Attributes:
+        name: Profile, or ``WIDTHxHEIGHT``.
+        width: Pixels.
+        height: Pixels.
+        crop: (x, y, width, height) in pixels.
+    """
+
+    name: str
+    width: int
+    height: int
+    crop: tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class Target:
+    """An engine and a precision, with the errors allowed: calibrate/NAME.toml."""
+
+    name: str
+    about: str
+    backend: str
+    file: str
+    precision: dict[str, str]
+    parity: dict[str, float]
+
+
+def recipe_names() -> list[str]:
+    """Models that can be exported."""
+    return sorted(path.stem for path in _folder("export").glob("*.toml") if path.stem != "sensors")
+
+
+def target_names() -> list[str]:
+    """Targets that can be exported to."""
+    return sorted(path.stem for path in _folder("calibrate").glob("*.toml"))
+
+
+def load_recipe(name: str) -> Recipe:
+    """The recipe of a model.
+
+    Raises:
+        ValueError: no such recipe.
+    """
+    data = _named("export", name, recipe_names(), "model")
+    return Recipe(
+        data["name"],
+        data["about"],
+        data["model"],
+        data["input"]["window_us"],
+        data["input"]["background"],
+        data["output"]["unit"],
+    )
+
+
+def load_target(name: str) -> Target:
+    """A target.
+
+    Raises:
+        ValueError: no such target.
+    """
+    data = _named("calibrate", name, target_names(), "target")
+    engine = data["engine"]
+    return Target(
+        data["name"],
+        data["about"],
+        engine["backend"],
+        engine["file"],
+        data["precision"],
+        data["parity"],
+    )
+
+
+def sensor_names() -> list[str]:
+    """Sensors with a profile."""
+    return sorted(_read(_folder("export") / "sensors.toml"))
+
+
+def load_sensor(name: str) -> Sensor:
+    """A sensor by the name of its profile, or by its size, as in ``"320x240"``.
+
+    Raises:
+        ValueError: neither.
+
+    >>> load_sensor("320x240")
+    Sensor(name='320x240', width=320, height=240, crop=(0, 0, 320, 240))
+    """
+    size = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", name)
+    if size:
+        width, height = int(size[1]), int(size[2])
+        return Sensor(name, width, height, (0, 0, width, height))
+    profiles = _read(_folder("export") / "sensors.toml")
+    if name not in profiles:
+        raise ValueError(f"unknown sensor {name!r} (a profile, or WIDTHxHEIGHT){closest(name, profiles)}")
+    profile = profiles[name]
+    width, height = profile["width"], profile["height"]
+    x, y, crop_width, crop_height = profile.get("crop", [0, 0, width, height])
+    return Sensor(name, width, height, (x, y, crop_width, crop_height))
+
+
+def _folder(name: str) -> Path:
+    in_checkout = (_PACKAGE.parent / "runtime" / "include" / "dae.h").is_file()
+    return _PACKAGE.parent / name if in_checkout else _PACKAGE / "recipes" / name
+
+
+def _named(folder: str, name: str, known: list[str], what: str) -> dict[str, Any]:
+    if name not in known:
+        raise ValueError(f"unknown {what} {name!r}{closest(name, known)}")
+    return _read(_folder(folder) / f"{name}.toml")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    module = "tomllib" if sys.version_info >= (3, 11) else "tomli"
+    toml = require(module, extra="export", purpose="reading recipes")
+    content: dict[str, Any] = toml.loads(path.read_text(encoding="utf-8"))
+    return content

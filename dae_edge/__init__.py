@@ -6,7 +6,7 @@ from dae_edge.encoding import tencode, voxel_grid
 from dae_edge.errors import BudgetError, ContractError, FormatError, MissingExtraError
 from dae_edge.events import EVENT, as_events, events_from
 from dae_edge.model import Model, load
-from dae_edge.sources import open_source as open  # noqa: A004
+from dae_edge.sources import open_source as open
 from dae_edge.sources.source import Source
 from dae_edge.stream import DepthStream, StreamState
 

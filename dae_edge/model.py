@@ -80,8 +80,12 @@ class Model:
             raise ValueError("windows go by time or by count of events, not both")
         if hop_events is not None and window_events is None:
             raise ValueError("hop_events needs window_events")
-        for name, value in (("window_us", window_us), ("hop_us", hop_us),
-                            ("window_events", window_events), ("hop_events", hop_events)):
+        for name, value in (
+            ("window_us", window_us),
+            ("hop_us", hop_us),
+            ("window_events", window_events),
+            ("hop_events", hop_events),
+        ):
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}")
         manifest_input = self.bundle.manifest["input"]

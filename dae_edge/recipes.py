@@ -123,7 +123,9 @@ def load_sensor(name: str) -> Sensor:
         return Sensor(name, width, height, (0, 0, width, height))
     profiles = _read(_folder("export") / "sensors.toml")
     if name not in profiles:
-        raise ValueError(f"unknown sensor {name!r} (a profile, or WIDTHxHEIGHT){closest(name, profiles)}")
+        raise ValueError(
+            f"unknown sensor {name!r} (a profile, or WIDTHxHEIGHT){closest(name, profiles)}"
+        )
     profile = profiles[name]
     width, height = profile["width"], profile["height"]
     x, y, crop_width, crop_height = profile.get("crop", [0, 0, width, height])

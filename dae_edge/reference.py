@@ -124,8 +124,8 @@ def voxel_grid(
         bin_, column, row = corner[0] + dt, corner[1] + dx, corner[2] + dy
         weight = polarity * (1 - np.abs(column - x)) * (1 - np.abs(row - y))
         weight = weight * (1 - np.abs(bin_ - scaled))
-        inside = (0 <= bin_) & (bin_ < bins) & (0 <= column) & (column < width)
-        inside &= (0 <= row) & (row < height)
+        inside = (bin_ >= 0) & (bin_ < bins) & (column >= 0) & (column < width)
+        inside &= (row >= 0) & (row < height)
         index = tuple(axis[inside].astype(np.int64) for axis in (bin_, row, column))
         np.add.at(grid, index, weight[inside].astype(np.float32))
     return grid

@@ -73,11 +73,25 @@ class DepthStream:
             TypeError: ``events`` is no array of events.
             RuntimeError: another thread is using this stream.
         """
+        return list(self.each(events, newest_only=newest_only))
+
+    def each(self, events: Any, *, newest_only: bool = False) -> Iterator[Depth]:
+        """The same as ``push``, one depth at a time, each computed when it is asked for.
+
+        Between two of them ``image`` shows what the last depth was made of. Events that were not
+        asked for are not taken in: run it to its end.
+        """
         began = perf_counter()
         packet = np.ascontiguousarray(as_events(events))
-        depths = list(self._windows(packet, began, newest_only))
+        yield from self._windows(packet, began, newest_only)
         self._count()
-        return depths
+
+    @property
+    def image(self) -> NDArray[np.uint8]:
+        """Tencode of the last window with events, uint8 [height, width, 3]; the next overwrites it."""
+        view = self._session.image.view()
+        view.flags.writeable = False
+        return view
 
     def flush(self) -> list[Depth]:
         """End of the recording: depth of the last, unfinished window, if it has events."""

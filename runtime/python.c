@@ -181,8 +181,8 @@ static PyObject *decoder_decode(PyObject *object, PyObject *args)
 #define DECODER_FIELD(name) {#name, offsetof(struct dae_decoder_counters, name)}
 static const struct field decoder_fields[] = {
     DECODER_FIELD(bytes), DECODER_FIELD(words), DECODER_FIELD(events), DECODER_FIELD(triggers),
-    DECODER_FIELD(time_wraps), DECODER_FIELD(time_resets), DECODER_FIELD(time_glitches), DECODER_FIELD(dropped_before_time),
-    DECODER_FIELD(dropped_before_y), DECODER_FIELD(dropped_x), DECODER_FIELD(dropped_y),
+    DECODER_FIELD(time_wraps), DECODER_FIELD(time_resets), DECODER_FIELD(time_glitches),
+    DECODER_FIELD(dropped_before_time), DECODER_FIELD(dropped_before_y), DECODER_FIELD(dropped_x), DECODER_FIELD(dropped_y),
     DECODER_FIELD(dropped_glitch), DECODER_FIELD(partial_vectors), DECODER_FIELD(reserved_words),
     DECODER_FIELD(other_words), DECODER_FIELD(padding_words), {NULL, 0},
 };

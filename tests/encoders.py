@@ -1,7 +1,7 @@
 """Events to the bytes of EVT2, EVT2.1, EVT4 and DAT, for tests. EVT3: dae_edge.sources.evt3_writer.
 
-Events must be sorted and fit the format. Each TIME_HIGH is written twice, so that a decoder believes
-it after a silence, too.
+Events must be sorted and fit the format. Each TIME_HIGH is written twice, so that a decoder
+believes it after a silence, too.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""Hypothesis strategies of events as sensors send them, and a decoder run for comparison with them."""
+"""Hypothesis strategies of events as sensors send them, and decoding to compare with them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from dae_edge.events import EVENT, Events
 def bursts(
     draw: st.DrawFn, *, latest_start_us: int, longest_gap_us: int
 ) -> tuple[Events, int, int]:
-    """Sorted events of runs in rows, the time between runs mostly short: (events, width, height)."""
+    """Sorted events of runs in rows, mostly soon after another: (events, width, height)."""
     width, height = draw(st.integers(1, 80)), draw(st.integers(1, 50))
     gap = st.one_of(st.integers(0, 3), st.integers(0, 5000), st.integers(0, longest_gap_us))
     run = st.tuples(
@@ -40,7 +41,7 @@ def decode(
     decoder: Any = Decoder(format, width, height)
     edges = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
     out, parts = np.empty(room, EVENT), []
-    for start, end in zip(edges[:-1], edges[1:], strict=True):
+    for start, end in pairwise(edges):
         while start < end:
             used, count = decoder.decode(data[start:end], out)
             assert 0 < used <= end - start

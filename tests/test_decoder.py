@@ -1,4 +1,4 @@
-"""The C decoders, from Python: round trips, cuts, arbitrary bytes, malformed words, real recordings."""
+"""The C decoders, from Python: round trips, cuts, any bytes, malformed words, real recordings."""
 
 from __future__ import annotations
 

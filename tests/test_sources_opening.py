@@ -105,7 +105,7 @@ def test_cameras_know_their_sensor(tmp_path):
         (b"PK\x03\x04", "not a readable .npz file"),
         (b"\x93NUMPY", "no readable .npy header"),
         (b"Event Stream", "no Event Stream header"),
-        (b"#!AER-DAT4.0\r\n", "not a readable AEDAT4 file"),
+        (b"#!AER-DAT4.0\r\n", "the header of this AEDAT4 file is damaged"),
         (b"% evt 3.0\n", "does not say how large its sensor is"),
     ],
 )

@@ -69,5 +69,5 @@ def test_a_missing_package_is_an_error_that_names_the_extra(monkeypatch):
 
 def test_the_real_package_without_a_camera_gives_one_clear_error():
     pytest.importorskip("neuromorphic_drivers")
-    with pytest.raises(ConnectionError, match="no camera 'none' could be opened .*udev rules"):
+    with pytest.raises(ConnectionError, match=r"no camera 'none' could be opened .*udev rules"):
         open_source("usb:none")

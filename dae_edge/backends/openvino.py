@@ -35,8 +35,10 @@ class OpenVinoEngine:
         except Exception as error:  # RuntimeError of several subtypes, without a common base
             first_line = str(error).strip().splitlines()[-1]
             raise ContractError(f"{path}: openvino cannot read it: {first_line}") from error
-        self._signature = ([_spec(port) for port in model.inputs],
-                           [_spec(port) for port in model.outputs])
+        self._signature = (
+            [_spec(port) for port in model.inputs],
+            [_spec(port) for port in model.outputs],
+        )
         if self.stateful:
             self._make_stateful(model)
         self.compiled = core.compile_model(model, "CPU", _settings(threads))
@@ -136,7 +138,5 @@ def _settings(threads: int | None) -> dict[str, Any]:
 
 def _spec(port: Any) -> TensorSpec:
     kind = port.get_element_type().get_type_name()
-    shape = tuple(
-        size.get_length() if size.is_static else -1 for size in port.get_partial_shape()
-    )
+    shape = tuple(size.get_length() if size.is_static else -1 for size in port.get_partial_shape())
     return TensorSpec(port.get_any_name(), _DTYPES.get(kind, kind), shape)

@@ -134,7 +134,9 @@ def _prove(
     images = list(islice(windows, int(target.parity["windows"])))
     if len(images) < target.parity["windows"]:
         wanted = int(target.parity["windows"])
-        raise ValueError(f"{target.name}: parity over {wanted} windows, the sample has {len(images)}")
+        raise ValueError(
+            f"{target.name}: parity over {wanted} windows, the sample has {len(images)}"
+        )
     progress(f"torch over {len(images)} windows")
     truth = roll_torch(ContractGraph(model, sensor), images)
     engines = [("onnxruntime", ONNX_FILE)]

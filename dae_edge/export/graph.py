@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +49,9 @@ def contract_of(model: DepthAnyEvent, sensor: Sensor) -> Contract:
     """What a model promises for a sensor."""
     _, _, width, height = sensor.crop
     shapes = model.state_shapes(height, width)
-    states = [StateSpec(name, shape) for name, shape in zip(model.state_names(), shapes, strict=True)]
+    states = [
+        StateSpec(name, shape) for name, shape in zip(model.state_names(), shapes, strict=True)
+    ]
     return Contract((sensor.width, sensor.height), (height, width), tuple(states))
 
 
@@ -62,9 +66,7 @@ def export_onnx(model: DepthAnyEvent, sensor: Sensor, path: Path) -> Contract:
     _, _, width, height = sensor.crop
     events = torch.zeros(1, sensor.height, sensor.width, 3, dtype=torch.uint8)
     require("onnxscript", extra="export", purpose="exporting to ONNX")
-    # The exporter prints its progress and warns about its own internals.
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-        warnings.simplefilter("ignore")
+    with _quiet():
         program: Any = torch.onnx.export(
             graph,
             (events, graph.model.zero_state(height, width)),
@@ -86,6 +88,19 @@ def export_onnx(model: DepthAnyEvent, sensor: Sensor, path: Path) -> Contract:
     return contract
 
 
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """The exporter prints its progress, logs and warns about its own internals; nobody can act on it."""
+    disabled = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(disabled)
+
+
 def check_onnx(path: Path, contract: Contract, *, layer_norms: int) -> None:
     """Check a file on disk: tensors, metadata, and what the engines need of the graph.
 
@@ -94,8 +109,10 @@ def check_onnx(path: Path, contract: Contract, *, layer_norms: int) -> None:
     """
     onnx = require("onnx", extra="export", purpose="checking an ONNX file")
     model = onnx.load(str(path))
-    inputs, outputs = ([_spec(onnx, value) for value in values]
-                       for values in (model.graph.input, model.graph.output))
+    inputs, outputs = (
+        [_spec(onnx, value) for value in values]
+        for values in (model.graph.input, model.graph.output)
+    )
     metadata = {entry.key: entry.value for entry in model.metadata_props}
     contract.check(inputs, outputs, where=str(path), metadata=metadata)
     readers = [node.op_type for node in model.graph.node if INPUT in node.input]
@@ -113,8 +130,14 @@ def _tidy(proto: Any) -> None:
     """Take out the exporter's notes on source files and line numbers."""
     proto.doc_string = ""
     proto.graph.doc_string = ""
-    for item in [*proto.graph.node, *proto.graph.value_info, *proto.graph.input,
-                 *proto.graph.output, *proto.graph.initializer, proto.graph]:
+    for item in [
+        *proto.graph.node,
+        *proto.graph.value_info,
+        *proto.graph.input,
+        *proto.graph.output,
+        *proto.graph.initializer,
+        proto.graph,
+    ]:
         item.doc_string = ""
         del item.metadata_props[:]
     del proto.metadata_props[:]
@@ -124,5 +147,3 @@ def _spec(onnx: Any, value: Any) -> TensorSpec:
     tensor = value.type.tensor_type
     dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type).name
     return TensorSpec(value.name, dtype, tuple(size.dim_value for size in tensor.shape.dim))
-
-

@@ -42,8 +42,10 @@ class Parity:
     @property
     def worst(self) -> dict[str, float]:
         """The largest of each error."""
-        return {name: max(getattr(window, name) for window in self.windows)
-                for name in ("depth_mean", "depth_p999", "state")}
+        return {
+            name: max(getattr(window, name) for window in self.windows)
+            for name in ("depth_mean", "depth_p999", "state")
+        }
 
     @property
     def passed(self) -> bool:
@@ -73,7 +75,9 @@ def roll_torch(
         for image in images:
             depth, state = graph(torch.from_numpy(image[None]), state)
             tensors = [tensor for pair in state for tensor in pair]
-            arrays = {name: tensor.numpy().copy() for name, tensor in zip(names, tensors, strict=True)}
+            arrays = {
+                name: tensor.numpy().copy() for name, tensor in zip(names, tensors, strict=True)
+            }
             rolled.append((depth[0].numpy().copy(), arrays))
     return rolled
 

@@ -26,7 +26,9 @@ def markdown(manifest: dict[str, Any], proofs: list[Parity]) -> str:
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for proof in proofs:
-        cells = [f"{value:.1e} (limit {proof.limits[name]:.0e})" for name, value in proof.worst.items()]
+        cells = [
+            f"{value:.1e} (limit {proof.limits[name]:.0e})" for name, value in proof.worst.items()
+        ]
         verdict = "passed" if proof.passed else "failed"
         lines.append(f"| {proof.engine} | {len(proof.windows)} | {' | '.join(cells)} | {verdict} |")
     versions = ", ".join(f"{name} {value}" for name, value in manifest["created_with"].items())

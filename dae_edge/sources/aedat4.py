@@ -14,13 +14,12 @@ from typing import Any
 from dae_edge.errors import FormatError
 from dae_edge.events import Events, as_events
 from dae_edge.extras import require
+from dae_edge.sources.aedat4_header import check_aedat4_header
+from dae_edge.sources.foreign import in_one_line
 from dae_edge.sources.packets import agreed_sensor
 from dae_edge.sources.recording import Recording
 from dae_edge.sources.source import PACKET_EVENTS
 
-MAGIC = b"#!AER-DAT4.0"
-_FIRST_SIZE = len(MAGIC) + 2
-"""Position of the header's size, behind the magic's line."""
 _PACKET_HEAD = struct.Struct("<ii")
 """Stream and size of each packet."""
 _CUT_SHORT = "failed to fill whole buffer"
@@ -38,11 +37,11 @@ class Aedat4Recording(Recording):
         self._stream = stream
 
     def _blocks(self) -> Iterator[Events]:
-        decoder = _decoder(self._path)
         with self._path.open("rb") as file:
             size = file.seek(0, 2)
-            file.seek(_FIRST_SIZE)
-            position = _FIRST_SIZE + 4 + int.from_bytes(file.read(4), "little")
+            file.seek(0)
+            position = check_aedat4_header(file, str(self._path))
+            decoder = _decoder(self._path)
             while (packet := self._next_packet(decoder)) is not None:
                 file.seek(position)
                 head = file.read(_PACKET_HEAD.size)
@@ -64,7 +63,7 @@ class Aedat4Recording(Recording):
                 self._counts["truncated_packets"] += 1
                 return None
             raise FormatError(
-                f"{self._path}: damaged after {self._counts['events']} events: {error}"
+                f"{self._path}: damaged after {self._counts['events']} events: {in_one_line(error)}"
             ) from error
         return packet
 
@@ -78,6 +77,8 @@ def open_aedat4(
         FormatError: not such a file, no event stream in it, or ``sensor`` is not what it states.
         MissingExtraError: the ``aedat`` package is not installed.
     """
+    with path.open("rb") as file:
+        check_aedat4_header(file, str(path))
     streams = _decoder(path).id_to_stream()
     events = [number for number, stream in sorted(streams.items()) if stream["type"] == "events"]
     if not events:
@@ -98,7 +99,7 @@ def _decoder(path: Path) -> Any:
         return aedat.Decoder(path)
     except BaseException as error:
         _raise_unless_foreign(error)
-        raise FormatError(f"{path}: not a readable AEDAT4 file: {error}") from error
+        raise FormatError(f"{path}: not a readable AEDAT4 file: {in_one_line(error)}") from error
 
 
 def _raise_unless_foreign(error: BaseException) -> None:

@@ -23,6 +23,7 @@ import numpy as np
 from dae_edge.errors import FormatError
 from dae_edge.events import Events, events_from
 from dae_edge.extras import require
+from dae_edge.sources.foreign import in_one_line
 from dae_edge.sources.packets import agreed_sensor, microseconds
 from dae_edge.sources.recording import Recording
 from dae_edge.sources.source import PACKET_EVENTS
@@ -70,7 +71,7 @@ class Hdf5Recording(Recording):
                 except (OSError, RuntimeError) as error:
                     raise FormatError(
                         f"{self._path}: {self._layout.where} cannot be read "
-                        f"from event {start} on: {error}"
+                        f"from event {start} on: {in_one_line(error)}"
                     ) from error
                 block["t"] += offset_us
                 self._done = rows.stop / total
@@ -99,7 +100,7 @@ def open_hdf5(
             layout = _layout(file, side, str(path))
             _columns(file, layout, str(path))
     except (OSError, RuntimeError, KeyError) as error:
-        raise FormatError(f"{path}: not a readable HDF5 file: {error}") from error
+        raise FormatError(f"{path}: not a readable HDF5 file: {in_one_line(error)}") from error
     return Hdf5Recording(
         path,
         layout,
@@ -153,10 +154,12 @@ def _columns(file: Any, layout: _Layout, name: str) -> tuple[list[Any], int]:
     if len({len(data) for data in columns}) != 1:
         lengths = ", ".join(f"{c} {len(d)}" for c, d in zip(_COLUMNS, columns, strict=True))
         raise FormatError(f"{name}: the columns of /{layout.where} differ in length: {lengths}")
-    offset = np.asarray(file["t_offset"]) if layout.name == "dsec" and "t_offset" in file else 0
-    if np.size(offset) != 1:
-        raise FormatError(f"{name}: /t_offset must be one number, got shape {np.shape(offset)}")
-    return columns, int(np.reshape(offset, ()))
+    if layout.name != "dsec" or "t_offset" not in file:
+        return columns, 0
+    offset = np.asarray(file["t_offset"])
+    if offset.size != 1 or offset.dtype.kind not in "iu":
+        raise FormatError(f"{name}: /t_offset must be one whole number of microseconds")
+    return columns, int(offset.reshape(()))
 
 
 def _block(columns: list[Any], rows: slice, where: str) -> Events:

@@ -17,6 +17,7 @@ import numpy as np
 from dae_edge.errors import MissingExtraError
 from dae_edge.events import EVENT, Events, as_events
 from dae_edge.sources.camera import WAIT_S, Camera
+from dae_edge.sources.foreign import in_one_line
 from dae_edge.sources.source import PACKET_EVENTS
 
 POLL_S = 0.0005
@@ -60,7 +61,9 @@ class MetavisionCamera(Camera):
                 if buffer is not None:
                     self._decoder.decode(buffer)
         except RuntimeError as error:
-            raise ConnectionError(f"{self.name}: the camera stopped: {error}") from error
+            raise ConnectionError(
+                f"{self.name}: the camera stopped: {in_one_line(error)}"
+            ) from error
         blocks, self._blocks = self._blocks, []
         if state < 0 and not blocks:
             return None
@@ -86,14 +89,14 @@ def open_metavision(serial: str = "", *, packet_events: int = PACKET_EVENTS) -> 
     except ImportError as error:
         raise MissingExtraError(
             "metavision: cameras need OpenEB's Python modules (metavision_hal), which pip does not "
-            f'have: build OpenEB, see README.md, "Live cameras" ({error})'
+            f'have: build OpenEB, see README.md, "Live cameras" ({in_one_line(error)})'
         ) from error
     address = f"metavision:{serial}"
     try:
         device = hal.DeviceDiscovery.open(serial)
         found = [] if device is not None else list(hal.DeviceDiscovery.list())
     except RuntimeError as error:
-        raise ConnectionError(f"{address} could not be opened: {error}") from error
+        raise ConnectionError(f"{address} could not be opened: {in_one_line(error)}") from error
     if device is None:  # how the SDK says that there is no such camera
         raise ConnectionError(
             f"{address}: no such camera; Metavision finds {', '.join(found) or 'none'}"

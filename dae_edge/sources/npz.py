@@ -19,11 +19,14 @@ from numpy.typing import NDArray
 
 from dae_edge.errors import FormatError
 from dae_edge.events import Events, events_from
+from dae_edge.sources.foreign import in_one_line
 from dae_edge.sources.packets import agreed_sensor, microseconds
 from dae_edge.sources.recording import Recording
 from dae_edge.sources.source import PACKET_EVENTS
 
 BLOCK_EVENTS = 1 << 16
+LARGEST_ITEM = 256
+"""Bytes per element; a larger one is no event."""
 POLARITY_NAMES = ("p", "on", "pol", "polarity")
 _DAMAGE = (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error)
 """What zipfile and numpy raise on damaged or encrypted files."""
@@ -41,10 +44,10 @@ class _Array:
             )
             shape, _, self.dtype = read(stream)
         except Exception as error:  # numpy evaluates a literal: many things can be wrong with it
-            raise FormatError(f"{what}: no readable .npy header: {error}") from error
+            raise FormatError(f"{what}: no readable .npy header: {in_one_line(error)}") from error
         if self.dtype.hasobject:
             raise FormatError(f"{what}: holds Python objects, which are not read from files")
-        if len(shape) != 1 or shape[0] < 0 or self.dtype.itemsize == 0:
+        if len(shape) != 1 or shape[0] < 0 or not 0 < self.dtype.itemsize <= LARGEST_ITEM:
             raise FormatError(f"{what}: wanted one dimension, got shape {shape} of {self.dtype}")
         self.length = int(shape[0])
 
@@ -75,7 +78,7 @@ class NumpyRecording(Recording):
                     columns = _columns({name: arrays[name].read(count) for name in arrays})
                 except _DAMAGE as error:
                     raise FormatError(
-                        f"{self._path}: damaged after {done} events: {error}"
+                        f"{self._path}: damaged after {done} events: {in_one_line(error)}"
                     ) from error
                 there = min(len(column) for column in columns)
                 t, x, y, polarity = (column[:there] for column in columns)
@@ -134,7 +137,7 @@ def _arrays(path: Path, stack: ExitStack) -> dict[str, _Array]:
     except FormatError:
         raise
     except (*_DAMAGE, NotImplementedError, KeyError) as error:
-        raise FormatError(f"{path}: not a readable .npz file: {error}") from error
+        raise FormatError(f"{path}: not a readable .npz file: {in_one_line(error)}") from error
     return {name or "": _Array(streams[name], f"{path}, array {name}") for name in wanted}
 
 

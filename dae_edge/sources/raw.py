@@ -29,6 +29,8 @@ _DAT_EVENT_BYTES = 8
 class RawRecording(Recording):
     """One RAW or DAT file. Read in chunks of ``CHUNK_BYTES`` whatever its size."""
 
+    _bounds_checked = True
+
     def __init__(
         self,
         path: Path,

@@ -18,6 +18,9 @@ class Recording(Source):
     between passes, so there is nothing to close.
     """
 
+    _bounds_checked = False
+    """True where the blocks come from a decoder that leaves such events out itself."""
+
     def __init__(
         self,
         name: str,
@@ -32,6 +35,12 @@ class Recording(Source):
         self._counts: Counter[str] = Counter(events=0)
         self._done: float | None = None
 
+    def _inside(self, block: Events) -> Events:
+        events = inside_sensor(block, self.width, self.height)
+        if len(events) < len(block):
+            self._counts["dropped_outside"] += len(block) - len(events)
+        return events
+
     @abstractmethod
     def _blocks(self) -> Iterator[Events]:
         """Blocks of events of any length, new arrays each; sets ``_done`` where it can be known."""
@@ -40,9 +49,7 @@ class Recording(Source):
         self._counts = Counter(events=0)
         self._done = None
         for block in self._blocks():
-            events = inside_sensor(block, self.width, self.height)
-            if len(events) < len(block):
-                self._counts["dropped_outside"] += len(block) - len(events)
+            events = block if self._bounds_checked else self._inside(block)
             for packet in cut(events, self._packet_events):
                 self._counts["events"] += len(packet)
                 yield packet

@@ -19,6 +19,7 @@ from dae_edge.errors import FormatError
 from dae_edge.events import Events
 from dae_edge.extras import require
 from dae_edge.sources.decoding import MOST_EVENTS_PER_WORD, decoded
+from dae_edge.sources.foreign import in_one_line
 from dae_edge.sources.packets import agreed_sensor
 from dae_edge.sources.recording import Recording
 from dae_edge.sources.ros_messages import (
@@ -79,7 +80,7 @@ class RosbagRecording(Recording):
                 yield from self._events(message)
             except (struct.error, ValueError) as error:
                 raise FormatError(
-                    f"{self._path}: message {self._counts['packets']} of {self._topic}: {error}"
+                    f"{self._path}: message {self._counts['packets']} of {self._topic}: {in_one_line(error)}"
                 ) from error
             self._done = fraction
 
@@ -154,7 +155,7 @@ def open_rosbag(
     try:
         content = _content(first)
     except (struct.error, ValueError) as error:
-        raise FormatError(f"{path}: message 1 of {topic}: {error}") from error
+        raise FormatError(f"{path}: message 1 of {topic}: {in_one_line(error)}") from error
     size = (content.width, content.height)
     return RosbagRecording(
         path,
@@ -197,7 +198,7 @@ def _opened(path: Path) -> Iterator[Any]:
         reader = reader_class(path)
         reader.open()
     except Exception as error:
-        raise FormatError(f"{path}: not a readable ROS bag: {error}") from error
+        raise FormatError(f"{path}: not a readable ROS bag: {in_one_line(error)}") from error
     try:
         yield reader
     finally:
@@ -215,7 +216,9 @@ def _messages(path: Path, topic: str) -> Iterator[tuple[Message, float | None]]:
             try:
                 row = next(rows, None)
             except Exception as error:
-                raise FormatError(f"{path}: damaged after {count - 1} messages: {error}") from error
+                raise FormatError(
+                    f"{path}: damaged after {count - 1} messages: {in_one_line(error)}"
+                ) from error
             if row is None:
                 return
             message = Message(bytes(row[2]), row[0].msgtype, cdr)

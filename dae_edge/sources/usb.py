@@ -13,6 +13,7 @@ import numpy as np
 from dae_edge.events import EVENT, Events, as_events
 from dae_edge.extras import require
 from dae_edge.sources.camera import WAIT_S, Camera
+from dae_edge.sources.foreign import in_one_line
 from dae_edge.sources.source import PACKET_EVENTS
 
 
@@ -40,7 +41,9 @@ class UsbCamera(Camera):
         except StopIteration:
             return None
         except RuntimeError as error:
-            raise ConnectionError(f"{self.name}: the camera stopped: {error}") from error
+            raise ConnectionError(
+                f"{self.name}: the camera stopped: {in_one_line(error)}"
+            ) from error
         if status.ring is not None:
             self._counts["backlog"] = int(status.ring.backlog)
             self._counts["dropped_packets"] = int(status.ring.dropped_packets)
@@ -67,7 +70,7 @@ def open_usb(serial: str = "", *, packet_events: int = PACKET_EVENTS) -> UsbCame
     except RuntimeError as error:
         wanted = f"camera {serial!r}" if serial else "event camera"
         raise ConnectionError(
-            f"usb: no {wanted} could be opened (driver: {error}); is it plugged in, and were the "
+            f"usb: no {wanted} could be opened (driver: {in_one_line(error)}); is it plugged in, and were the "
             "udev rules installed with neuromorphic-drivers-install-udev-rules?"
         ) from error
     return UsbCamera(f"usb:{serial}", device, packet_events=packet_events)

@@ -1,0 +1,124 @@
+"""Events as they arrive: from a camera, or from a recording replayed against the clock.
+
+A thread reads; whoever computes takes all that has come meanwhile. So a slow computer falls behind
+by one computation at most, and what is dropped is counted instead of piling up.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterator
+from time import monotonic
+from types import TracebackType
+
+import numpy as np
+
+from dae_edge.events import Events
+from dae_edge.sources.source import Source
+
+PIECE_US = 2_000
+"""A replayed packet arrives in pieces of this length, as from a camera that sends every 2 ms."""
+
+
+class Arrivals:
+    """Reads a source in a thread, until it ends or ``close`` is called.
+
+    Args:
+        source: Where events come from.
+        speed: Recordings only: sensor time per real time; 1 is the speed of the recording.
+            None: as fast as the source gives them, which is right for cameras.
+        max_waiting: Most events that wait to be taken; older ones are dropped and counted.
+    """
+
+    def __init__(
+        self, source: Source, *, speed: float | None = None, max_waiting: int = 20_000_000
+    ) -> None:
+        if speed is not None and not speed > 0:
+            raise ValueError(f"speed must be greater than 0, got {speed}")
+        self.dropped = 0
+        self._source = source
+        self._speed = speed
+        self._max_waiting = max_waiting
+        self._pieces: deque[Events] = deque()
+        self._waiting = 0
+        self._begin: float | None = None  # the monotonic clock when the sensor's clock was 0
+        self._ended = False
+        self._error: BaseException | None = None
+        self._changed = threading.Condition()
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._read, name="dae-arrivals", daemon=True)
+        self._thread.start()
+
+    def take(self) -> Events | None:
+        """All events that have come since the last call; waits for the first; None at the end.
+
+        Raises:
+            Exception: what the source raised, after the events that came before it.
+        """
+        with self._changed:
+            while not self._pieces and not self._ended:
+                self._changed.wait(0.1)  # short, so that Ctrl-C is heard
+            pieces = list(self._pieces)
+            self._pieces.clear()
+            self._waiting = 0
+            if not pieces and self._error is not None:
+                raise self._error
+        return np.concatenate(pieces) if pieces else None
+
+    def close(self) -> None:
+        """Stop reading. The source itself stays open."""
+        self._closed.set()
+        self._thread.join(timeout=2)
+
+    def __enter__(self) -> Arrivals:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _read(self) -> None:
+        try:
+            for packet in self._source:
+                for piece in self._paced(packet):
+                    self._arrive(piece)
+                if self._closed.is_set():
+                    return
+        except BaseException as error:
+            self._error = error
+        finally:
+            with self._changed:
+                self._ended = True
+                self._changed.notify()
+
+    def _arrive(self, piece: Events) -> None:
+        with self._changed:
+            self._pieces.append(piece)
+            self._waiting += len(piece)
+            while self._waiting > self._max_waiting and len(self._pieces) > 1:
+                oldest = self._pieces.popleft()
+                self._waiting -= len(oldest)
+                self.dropped += len(oldest)
+            self._changed.notify()
+
+    def _paced(self, packet: Events) -> Iterator[Events]:
+        """The packet's pieces, each when its last event is due."""
+        if self._speed is None or len(packet) == 0:
+            yield packet
+            return
+        if self._begin is None:
+            self._begin = monotonic() - int(packet["t"][0]) / 1e6 / self._speed
+        times = packet["t"]
+        ends = np.arange(int(times[0]) + PIECE_US, int(times[-1]) + PIECE_US, PIECE_US)
+        for piece in np.split(packet, np.searchsorted(times, ends)):
+            if len(piece) == 0:
+                continue
+            due = self._begin + int(piece["t"][-1]) / 1e6 / self._speed
+            if self._closed.wait(max(0.0, due - monotonic())):
+                return
+            yield piece

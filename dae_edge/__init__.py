@@ -1,6 +1,6 @@
-"""Depth from event cameras on the robot's own computer. The README has the example to start from."""
+"""Depth from event cameras on the robot's own computer. Start from the example in the README."""
 
-from dae_edge._native import VERSION as __version__
+from dae_edge._native import VERSION
 from dae_edge.depth import Depth, Health
 from dae_edge.encoding import tencode, voxel_grid
 from dae_edge.errors import BudgetError, ContractError, FormatError, MissingExtraError
@@ -9,6 +9,8 @@ from dae_edge.model import Model, load
 from dae_edge.sources import open_source as open
 from dae_edge.sources.source import Source
 from dae_edge.stream import DepthStream, StreamState
+
+__version__ = VERSION
 
 __all__ = [
     "EVENT",

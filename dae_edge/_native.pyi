@@ -49,7 +49,9 @@ class Encoder:
     def save(self) -> bytes: ...
     def load(self, snapshot: bytes, /) -> None: ...
 
-def tencode(events: NDArray[Any], image: NDArray[Any], width: int, height: int, white: bool, /) -> int:
+def tencode(
+    events: NDArray[Any], image: NDArray[Any], width: int, height: int, white: bool, /
+) -> int:
     """Into uint8 [height, width, 3] or float32 [3, height, width]; returns the events dropped."""
 
 def voxel_grid(events: NDArray[Any], grid: NDArray[Any], /) -> int:

@@ -14,7 +14,7 @@ from types import TracebackType
 
 import numpy as np
 
-from dae_edge.events import Events
+from dae_edge.events import EVENT, Events
 from dae_edge.sources.source import Source
 
 PIECE_US = 2_000
@@ -50,21 +50,26 @@ class Arrivals:
         self._thread = threading.Thread(target=self._read, name="dae-arrivals", daemon=True)
         self._thread.start()
 
-    def take(self) -> Events | None:
-        """All events that have come since the last call; waits for the first; None at the end.
+    def take(self, *, timeout_s: float = 0.1) -> Events | None:
+        """All events that have come since the last call; waits for the first of them.
+
+        Returns:
+            The events, none if none came in time; None at the end of the source.
 
         Raises:
             Exception: what the source raised, after the events that came before it.
         """
         with self._changed:
-            while not self._pieces and not self._ended:
-                self._changed.wait(0.1)  # short, so that Ctrl-C is heard
+            self._changed.wait_for(lambda: self._pieces or self._ended, timeout_s)
+            ended = self._ended
             pieces = list(self._pieces)
             self._pieces.clear()
             self._waiting = 0
             if not pieces and self._error is not None:
                 raise self._error
-        return np.concatenate(pieces) if pieces else None
+        if not pieces:
+            return None if ended else np.empty(0, EVENT)
+        return np.concatenate(pieces)
 
     def close(self) -> None:
         """Stop reading. The source itself stays open."""

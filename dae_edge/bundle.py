@@ -20,7 +20,9 @@ from typing import Any
 from dae_edge.contract import Contract, StateSpec
 from dae_edge.errors import ContractError
 
+FORMAT = "dae-bundle"
 VERSION = 1
+LONGEST_WINDOW_US = (1 << 30) - 1
 MANIFEST = "manifest.json"
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -97,8 +99,9 @@ def read(path: str | os.PathLike[str]) -> Bundle:
     except (ValueError, RecursionError) as error:
         raise ContractError(f"{manifest_path}: not JSON: {error}") from error
     reader = _Reader(manifest, str(manifest_path))
-    if reader.get("format", str) != "dae-bundle" or reader.get("version", int) != VERSION:
-        raise ContractError(f"{manifest_path}: wanted dae-bundle version {VERSION}, got other")
+    kind = (reader.get("format", str), reader.get("version", int))
+    if kind != (FORMAT, VERSION):
+        raise ContractError(f"{manifest_path}: wanted {FORMAT} version {VERSION}, got {kind}")
     _check_files(reader)
     _check_meaning(reader)
     return Bundle(path, manifest, _contract(reader))
@@ -148,8 +151,10 @@ def _check_meaning(reader: _Reader) -> None:
     for key in ("model.name", "weights.source", "target", "engine.backend", "output.unit"):
         reader.get(key, str)
     reader.get("weights.trained", bool)
-    if reader.get("input.window_us", int) < 1:
-        raise ContractError(f"{reader.where}: input.window_us must be at least 1")
+    if not 1 <= reader.get("input.window_us", int) <= LONGEST_WINDOW_US:
+        raise ContractError(f"{reader.where}: input.window_us must be 1..{LONGEST_WINDOW_US}")
+    if "verdict" in reader.data:
+        reader.get("verdict.passed", bool)
     if reader.get("input.background", str) not in ("black", "white"):
         raise ContractError(f"{reader.where}: input.background: wanted black or white")
 
@@ -176,8 +181,13 @@ def writing(destination: Path) -> Iterator[Path]:
 
     It is made beside the destination, so that the last step is a rename. If the block raises, or
     the process dies, no half bundle is left under the name; an older bundle stays as it was.
+
+    Raises:
+        ValueError: something else than a bundle has that name; it would be deleted.
     """
     destination = destination.absolute()
+    if destination.exists() and not (destination / MANIFEST).is_file():
+        raise ValueError(f"{destination}: exists and is not a bundle; not replaced")
     destination.parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f".{destination.name}.", dir=destination.parent))
     try:
@@ -186,8 +196,13 @@ def writing(destination: Path) -> Iterator[Path]:
         if destination.exists():
             retired = Path(tempfile.mkdtemp(prefix=f".{destination.name}.", dir=folder.parent))
             os.replace(destination, retired / "old")
-            os.replace(folder, destination)
-            shutil.rmtree(retired)
+            try:
+                os.replace(folder, destination)
+            except BaseException:
+                os.replace(retired / "old", destination)
+                raise
+            finally:
+                shutil.rmtree(retired, ignore_errors=True)
         else:
             os.replace(folder, destination)
     finally:
@@ -201,7 +216,7 @@ def seal(folder: Path, manifest: Mapping[str, Any]) -> None:
         for path in sorted(folder.iterdir())
         if path.name != MANIFEST
     }
-    content = {"format": "dae-bundle", "version": VERSION, **manifest, "files": files}
+    content = {"format": FORMAT, "version": VERSION, **manifest, "files": files}
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     (folder / MANIFEST).write_text(text, encoding="utf-8")
 

@@ -18,9 +18,9 @@ class Depth:
     Attributes:
         values: float32 [height, width], larger is farther. Yours: no later window overwrites it.
         t_us: End of the window, microseconds of the sensor's clock.
-        unit: ``"m"``; ``"relative depth"`` (true up to scale and shift); or ``"untrained weights"``.
-        stale: The window had no events, or the engine failed to give finite numbers: ``values`` are
-            those of an earlier window, zeros where there was none.
+        unit: ``"m"``, ``"relative depth"`` (true up to scale and shift) or ``"untrained weights"``.
+        stale: The window had no events, or the engine failed to give finite numbers (depth and
+            state): ``values`` are those of an earlier window, zeros where there was none.
         partial: The recording ended before the window did.
         events: Events in the window.
         encode_us: Time to render the Tencode image, microseconds.
@@ -48,12 +48,12 @@ class Health:
         events: Events pushed.
         windows: Windows that ended.
         inferred: Windows that went through the network.
-        stale: Windows without events, or without finite depth: an earlier depth was repeated.
+        stale: Windows without events, or not finite: an earlier depth was repeated.
         dropped_windows: Windows skipped because a newer one was at hand (``newest_only``).
         dropped_events: Events outside the sensor.
         clamped_events: Events older than the newest one, moved up to its time.
         restarts: Gaps and steps back of the clock; each begins with zero state.
-        not_finite: Windows whose depth was not finite; their state was thrown away.
+        not_finite: Windows whose depth or state was not finite; both were thrown away.
         backlog_us: Age of the last depth when it was made: newest event pushed minus its ``t_us``.
         encode_us: Last time to render a Tencode image, microseconds.
         infer_us: Last time in the inference engine, microseconds.

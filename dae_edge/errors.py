@@ -2,7 +2,7 @@
 
 
 class FormatError(ValueError):
-    """A recording or dataset file is not what it claims to be, or lacks what is needed to read it."""
+    """A file of events is not what it claims to be, or lacks what is needed to read it."""
 
 
 class ContractError(ValueError):

@@ -55,7 +55,8 @@ def as_events(array: Any) -> Events:
     """
     array = np.asarray(array)
     if array.dtype == EVENT:
-        return array if array.ndim == 1 else array.reshape(-1)
+        events: Events = array.reshape(-1)
+        return events
     names = array.dtype.names or ()
     polarity = next((name for name in ("on", "p", "polarity") if name in names), None)
     if not {"t", "x", "y"} <= set(names) or polarity is None:
@@ -64,5 +65,6 @@ def as_events(array: Any) -> Events:
             f"got {array.dtype}"
         )
     if array.dtype.itemsize == EVENT.itemsize and names == EVENT.names:
-        return array.view(EVENT)  # the same bytes with an unsigned t
+        events = array.reshape(-1).view(EVENT)  # the same bytes with an unsigned t
+        return events
     return events_from(array["t"], array["x"], array["y"], array[polarity])

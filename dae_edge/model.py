@@ -8,9 +8,10 @@ from typing import Any
 
 from dae_edge import bundle as bundles
 from dae_edge._native import Encoder
-from dae_edge.backends import load_engine
+from dae_edge.backends import NAMES, load_engine
 from dae_edge.contract import Contract
 from dae_edge.depth import UNTRAINED
+from dae_edge.errors import ContractError
 from dae_edge.stream import DepthStream
 
 
@@ -30,8 +31,6 @@ class Model:
         native = backend.removesuffix("-stateful") == manifest["engine"]["backend"]
         path = bundle.file(manifest["engine"]["file"] if native else manifest["onnx"])
         self.engine = load_engine(backend, path, self.contract, threads=threads)
-        inputs, outputs = self.engine.signature()
-        self.contract.check(inputs, outputs, where=str(path))
 
     @property
     def name(self) -> str:
@@ -139,4 +138,7 @@ def load(
     manifest: Any = bundle.manifest
     if manifest.get("verdict", {}).get("passed") is False:
         warnings.warn(f"{path}: this bundle missed its budget (see report.md)", stacklevel=2)
-    return Model(bundle, backend or manifest["engine"]["backend"], threads)
+    verified_with = manifest["engine"]["backend"]
+    if backend is None and verified_with not in NAMES:
+        raise ContractError(f"{path}: engine.backend: this version has no {verified_with!r}")
+    return Model(bundle, backend or verified_with, threads)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,14 +77,15 @@ def load_recipe(name: str) -> Recipe:
         ValueError: no such recipe.
     """
     data = _named("export", name, recipe_names(), "model")
-    return Recipe(
-        data["name"],
-        data["about"],
-        data["model"],
-        data["input"]["window_us"],
-        data["input"]["background"],
-        data["output"]["unit"],
-    )
+    with _complete(f"export/{name}.toml"):
+        return Recipe(
+            data["name"],
+            data["about"],
+            data["model"],
+            data["input"]["window_us"],
+            data["input"]["background"],
+            data["output"]["unit"],
+        )
 
 
 def load_target(name: str) -> Target:
@@ -92,15 +95,15 @@ def load_target(name: str) -> Target:
         ValueError: no such target.
     """
     data = _named("calibrate", name, target_names(), "target")
-    engine = data["engine"]
-    return Target(
-        data["name"],
-        data["about"],
-        engine["backend"],
-        engine["file"],
-        data["precision"],
-        data["parity"],
-    )
+    with _complete(f"calibrate/{name}.toml"):
+        return Target(
+            data["name"],
+            data["about"],
+            data["engine"]["backend"],
+            data["engine"]["file"],
+            data["precision"],
+            data["parity"],
+        )
 
 
 def sensor_names() -> list[str]:
@@ -127,9 +130,21 @@ def load_sensor(name: str) -> Sensor:
             f"unknown sensor {name!r} (a profile, or WIDTHxHEIGHT){closest(name, profiles)}"
         )
     profile = profiles[name]
-    width, height = profile["width"], profile["height"]
+    with _complete(f"export/sensors.toml: {name}"):
+        width, height = profile["width"], profile["height"]
     x, y, crop_width, crop_height = profile.get("crop", [0, 0, width, height])
+    if min(x, y) < 0 or x + crop_width > width or y + crop_height > height:
+        raise ValueError(f"export/sensors.toml: {name}: the crop reaches out of {width}x{height}")
     return Sensor(name, width, height, (x, y, crop_width, crop_height))
+
+
+@contextmanager
+def _complete(where: str) -> Iterator[None]:
+    """These files are there to be edited: say which one lacks what."""
+    try:
+        yield
+    except KeyError as error:
+        raise ValueError(f"{where}: {error.args[0]} is missing") from error
 
 
 def _folder(name: str) -> Path:
@@ -146,5 +161,8 @@ def _named(folder: str, name: str, known: list[str], what: str) -> dict[str, Any
 def _read(path: Path) -> dict[str, Any]:
     module = "tomllib" if sys.version_info >= (3, 11) else "tomli"
     toml = require(module, extra="export", purpose="reading recipes")
-    content: dict[str, Any] = toml.loads(path.read_text(encoding="utf-8"))
+    try:
+        content: dict[str, Any] = toml.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path}: not TOML: {error}") from error
     return content

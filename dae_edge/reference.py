@@ -1,6 +1,6 @@
-"""The definitions of Tencode and the voxel grid in plain numpy: slow, obvious, and what the C core must equal.
+"""The definitions of Tencode and the voxel grid in plain numpy: slow and obvious.
 
-Not for use in a loop: the functions of ``dae_edge.encoding`` give the same bits, fast.
+The C core must equal them bit for bit; ``dae_edge.encoding`` is the fast way to the same.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def tencode_from_voxel_grid(
             image[:, sign] = np.array(colour, np.float32)[:, None]
     if white:
         image[:, image.sum(axis=0) == 0] = 255
-    return image / np.float32(255)
+    return np.divide(image, np.float32(255), dtype=np.float32)
 
 
 def voxel_grid(

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -30,19 +29,21 @@ class StreamState:
         recurrent: float arrays by the names of the contract, e.g. ``"layer4.hidden"``.
         window: The encoder's open window, opaque.
         last: The depth that an empty window would repeat.
+        health: The numbers up to here.
     """
 
     recurrent: Mapping[str, NDArray[Any]]
     window: bytes
     last: NDArray[np.float32]
+    health: Health
 
 
 class DepthStream:
     """One camera's events to depth. Made by ``Model.stream``; not for two threads at once.
 
     A window without events does not run the network: the last depth comes again, marked stale. A
-    gap or a step back of the clock of more than a second starts anew, with zero state. A depth
-    that is not finite is not handed on, nor is the state that came with it.
+    gap or a step back of the clock of more than a second starts anew, with zero state. Where depth
+    or state is not finite, neither is kept.
 
     Attributes:
         model: The model, shared.
@@ -83,12 +84,14 @@ class DepthStream:
         """
         began = perf_counter()
         packet = np.ascontiguousarray(as_events(events))
-        yield from self._windows(packet, began, newest_only)
-        self._count()
+        try:
+            yield from self._windows(packet, began, newest_only)
+        finally:
+            self._count()
 
     @property
     def image(self) -> NDArray[np.uint8]:
-        """Tencode of the last window with events, uint8 [height, width, 3]; the next overwrites it."""
+        """Tencode of the last window with events, uint8 [height, width, 3]; it gets overwritten."""
         view = self._session.image.view()
         view.flags.writeable = False
         return view
@@ -117,18 +120,22 @@ class DepthStream:
 
     def state(self) -> StreamState:
         """A snapshot, to be restored later. It holds copies."""
-        return StreamState(self._session.state(), self._encoder.save(), self._last.copy())
+        return StreamState(
+            self._session.state(), self._encoder.save(), self._last.copy(), replace(self.health)
+        )
 
     def restore(self, snapshot: StreamState) -> None:
-        """Go back to a snapshot; the same events then give the same depth.
+        """Go back to a snapshot, health included; the same events then give the same depth.
 
         Raises:
             ContractError: it was taken from another model, or with other windows.
         """
-        wanted = {state.name: state.shape for state in self.model.contract.states}
-        got = {name: array.shape for name, array in snapshot.recurrent.items()}
-        if got != wanted or snapshot.last.shape != self._last.shape:
-            raise ContractError(f"snapshot of another model: wanted states {wanted}, got {got}")
+        wanted = {state.name: (state.dtype, state.shape) for state in self.model.contract.states}
+        wanted["depth"] = ("float32", self._last.shape)
+        arrays = {**snapshot.recurrent, "depth": snapshot.last}
+        got = {name: (str(array.dtype), array.shape) for name, array in arrays.items()}
+        if got != wanted:
+            raise ContractError(f"snapshot of another model: wanted {wanted}, got {got}")
         try:
             self._encoder.load(snapshot.window)
         except ValueError as error:
@@ -136,6 +143,7 @@ class DepthStream:
         self._session.restore(snapshot.recurrent)
         self._last = snapshot.last.copy()
         self._failed = False
+        self.health = replace(snapshot.health)
 
     def _windows(self, packet: Events, began: float, newest_only: bool) -> Iterator[Depth]:
         newest = int(packet["t"][-1]) if len(packet) else None
@@ -193,8 +201,12 @@ class DepthStream:
         )
 
     def _accept(self, values: NDArray[np.float32]) -> bool:
-        """Keep a finite depth. Otherwise undo the step; a second failure in a row zeroes the state."""
-        finite = math.isfinite(float(values.sum()))  # one pass; NaN and infinity stay in a sum
+        """Keep a finite depth; else undo the step. A second failure in a row zeroes the state.
+
+        The state is looked at too: an engine's ReLU may turn NaN into 0, and then the depth is
+        finite, wrong, and the same for ever.
+        """
+        finite = bool(np.isfinite(values).all()) and self._session.is_finite()
         if finite:
             self._last = values
         else:

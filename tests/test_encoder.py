@@ -1,4 +1,4 @@
-"""The stream form of Tencode: every window equals the definition applied to that window's events."""
+"""The stream form of Tencode: every window equals the definition applied to its events."""
 
 from __future__ import annotations
 
@@ -66,7 +66,9 @@ def expected_by_count(events: np.ndarray, window: int, hop: int) -> list[np.ndar
     return [*whole, events[start:]] if len(events) > max(shown, start) else whole
 
 
-def check(encoder: Encoder, packets: list[np.ndarray], expected: list[np.ndarray], white: bool) -> None:
+def check(
+    encoder: Encoder, packets: list[np.ndarray], expected: list[np.ndarray], white: bool
+) -> None:
     got = list(windows_of(encoder, packets))
     assert len(got) == len(expected)
     for (window, levels, floats), events in zip(got, expected, strict=True):
@@ -171,7 +173,12 @@ def test_a_quiet_stretch_gives_empty_windows_and_a_gap_starts_a_new_grid() -> No
     events = dae.events_from(times, [1] * 6, [1] * 6, [1] * 6)
     got = [window for window, _, _ in windows_of(encoder, [events])]
     assert [(w["start_us"], w["end_us"], w["events"]) for w in got] == [
-        (0, 100, 2), (100, 200, 0), (200, 300, 0), (300, 400, 1), (5000, 5100, 2), (5100, 5100, 1),
+        (0, 100, 2),
+        (100, 200, 0),
+        (200, 300, 0),
+        (300, 400, 1),
+        (5000, 5100, 2),
+        (5100, 5100, 1),
     ]
     assert [w["restart"] for w in got] == [False] * 4 + [True, False]
     assert [w["partial"] for w in got] == [False] * 5 + [True]
@@ -182,7 +189,10 @@ def test_a_step_back_within_the_gap_is_clamped_and_a_longer_one_starts_anew() ->
     encoder = Encoder(WIDTH, HEIGHT, window_us=100, max_gap_us=1000)
     events = dae.events_from([5000, 4990, 5050, 10, 20], [1] * 5, [1] * 5, [1] * 5)
     got = [window for window, _, _ in windows_of(encoder, [events])]
-    assert [(w["first_us"], w["last_us"], w["events"]) for w in got] == [(5000, 5050, 3), (10, 20, 2)]
+    assert [(w["first_us"], w["last_us"], w["events"]) for w in got] == [
+        (5000, 5050, 3),
+        (10, 20, 2),
+    ]
     assert [w["restart"] for w in got] == [False, True]
     counters = encoder.counters()
     assert (counters["clamped_backward"], counters["restarts"]) == (1, 1)
@@ -228,9 +238,16 @@ def test_a_long_recording_is_renumbered_without_a_trace() -> None:
 @pytest.mark.parametrize(
     "windows",
     [
-        {"window_us": 0}, {"window_us": -5}, {"window_us": 2**40}, {"hop_us": 60_000},
-        {"hop_us": -1}, {"window_us": 5000, "hop_us": 1}, {"window_events": 5, "hop_events": 6},
-        {"window_events": 2**40}, {"max_gap_us": 0}, {"origin_us": 2**61},
+        {"window_us": 0},
+        {"window_us": -5},
+        {"window_us": 2**40},
+        {"hop_us": 60_000},
+        {"hop_us": -1},
+        {"window_us": 5000, "hop_us": 1},
+        {"window_events": 5, "hop_events": 6},
+        {"window_events": 2**40},
+        {"max_gap_us": 0},
+        {"origin_us": 2**61},
     ],
 )
 def test_windows_that_cannot_be_are_refused(windows: dict[str, int]) -> None:
@@ -254,8 +271,9 @@ def test_rendering_without_a_window_or_into_the_wrong_image_is_refused() -> None
 
 def test_two_threads_on_one_encoder_are_refused_and_not_let_loose() -> None:
     encoder = Encoder(1280, 720, window_us=2**29, max_gap_us=2**40)
-    events = dae.events_from(np.arange(2_000_000), np.zeros(2_000_000), np.zeros(2_000_000),
-                             np.ones(2_000_000))
+    events = dae.events_from(
+        np.arange(2_000_000), np.zeros(2_000_000), np.zeros(2_000_000), np.ones(2_000_000)
+    )
     refused: list[str] = []
 
     def work() -> None:

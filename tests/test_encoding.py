@@ -1,4 +1,4 @@
-"""Tencode and voxel grid: the reference against the official code, the C core against the reference."""
+"""Tencode and voxel grid: reference against official code, C core against reference."""
 
 from __future__ import annotations
 
@@ -25,8 +25,9 @@ def tencode_case(golden: Path, case: str) -> dict[str, Any]:
 def random_events(n: int, seed: int, *, width: int = 50, height: int = 40) -> np.ndarray:
     rng = np.random.default_rng(seed)
     t = np.sort(rng.integers(0, 50_000, n))
-    return dae.events_from(t, rng.integers(0, width, n), rng.integers(0, height, n),
-                           rng.integers(0, 2, n))
+    return dae.events_from(
+        t, rng.integers(0, width, n), rng.integers(0, height, n), rng.integers(0, 2, n)
+    )
 
 
 @pytest.mark.parametrize("white", BACKGROUNDS)
@@ -186,12 +187,18 @@ def test_c_equals_the_reference_voxel_grid_bit_for_bit(
 
 def test_metavision_and_unsigned_layouts_are_understood() -> None:
     cd = np.dtype(
-        {"names": ["x", "y", "p", "t"], "formats": ["<u2", "<u2", "<i2", "<i8"],
-         "offsets": [0, 2, 4, 8], "itemsize": 16}
+        {
+            "names": ["x", "y", "p", "t"],
+            "formats": ["<u2", "<u2", "<i2", "<i8"],
+            "offsets": [0, 2, 4, 8],
+            "itemsize": 16,
+        }
     )
     metavision = np.array([(1, 2, 1, 30), (3, 4, 0, 40)], cd)
-    unsigned = np.array([(30, 1, 2, True), (40, 3, 4, False)],
-                        [("t", "<u8"), ("x", "<u2"), ("y", "<u2"), ("on", "?")])
+    unsigned = np.array(
+        [(30, 1, 2, True), (40, 3, 4, False)],
+        [("t", "<u8"), ("x", "<u2"), ("y", "<u2"), ("on", "?")],
+    )
     wanted = dae.events_from([30, 40], [1, 3], [2, 4], [1, 0])
     np.testing.assert_array_equal(dae.as_events(metavision), wanted)
     view = dae.as_events(unsigned)

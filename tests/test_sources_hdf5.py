@@ -93,7 +93,7 @@ def test_mvsec_times_become_exact_microseconds(tmp_path):
 
 def test_a_side_that_is_not_there_is_an_error_that_says_what_is(tmp_path):
     path = m3ed_file(tmp_path / "m.h5", random_events(3))
-    with pytest.raises(FormatError, match=r"no events found for side 'right'.*it has /prophesee"):
+    with pytest.raises(FormatError, match=r"no events found for side 'right'.*it has 'prophesee'"):
         open_hdf5(path, side="right")
 
 

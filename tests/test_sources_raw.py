@@ -165,6 +165,12 @@ def test_any_bytes_give_events_inside_the_sensor_in_order_of_time(tmp_path, key,
     assert np.all(np.diff(events["t"]) >= 0)
 
 
+def test_a_sensor_beyond_what_the_format_can_say_is_an_error(tmp_path):
+    (tmp_path / "clip.raw").write_bytes(b"% evt 3.0\n% geometry 9000x48\n")
+    with pytest.raises(FormatError, match="a sensor of 9000x48 is not possible in evt3"):
+        open_raw(tmp_path / "clip.raw")
+
+
 def test_data_that_begins_with_the_mark_of_a_header_line_is_read_as_data(tmp_path):
     words = np.array([0x2025, 0x8000, 0x6001, 0x0003, 0x2804], "<u2")  # the first says "% "
     header = b"% evt 3.0\n% geometry 64x48\n"

@@ -255,6 +255,12 @@ def test_packets_without_a_size_need_the_sensor(tmp_path):
     np.testing.assert_array_equal(all_of(open_rosbag(path, sensor=(64, 48))), events)
 
 
+def test_a_sensor_beyond_what_evt3_can_say_is_an_error(tmp_path):
+    path = write_bag(tmp_path / "bag", {"/e": [packet(b"", seq=1, size=(60_000, 9))]})
+    with pytest.raises(FormatError, match="a sensor of 60000x9 is not possible in evt3"):
+        open_rosbag(path)
+
+
 def test_truncated_bags_are_errors(recordings, tmp_path):
     data = (recordings / "ros1_vga_evt3.bag").read_bytes()
     (tmp_path / "cut.bag").write_bytes(data[: len(data) // 2])

@@ -19,7 +19,7 @@ def load_engine(name: str, path: Path, contract: Contract, *, threads: int | Non
     Raises:
         ValueError: no such engine, or a number of threads below 1.
         MissingExtraError: the engine's package is not installed.
-        ContractError: the engine cannot read the file.
+        ContractError: the engine cannot read the file, or it breaks the contract.
     """
     if name not in NAMES:
         raise ValueError(f"unknown backend {name!r}{closest(name, NAMES)}")

@@ -8,8 +8,6 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from dae_edge.contract import TensorSpec
-
 
 class Session(Protocol):
     """One camera's place in an engine: its image buffer, its recurrent state. One thread at a time."""
@@ -26,6 +24,9 @@ class Session(Protocol):
         Explicit states go back to what they were; an engine that keeps them inside starts at zero.
         """
 
+    def is_finite(self) -> bool:
+        """Is the recurrent state free of NaN and infinity?"""
+
     def state(self) -> dict[str, NDArray[Any]]:
         """A copy of the recurrent state, by name."""
 
@@ -34,13 +35,10 @@ class Session(Protocol):
 
 
 class Engine(Protocol):
-    """A compiled model: immutable, shared between threads."""
+    """A compiled model: immutable, shared between threads, and found to keep the contract."""
 
     description: str
     """Name, version and settings, for reports."""
-
-    def signature(self) -> tuple[list[TensorSpec], list[TensorSpec]]:
-        """Inputs and outputs as the engine has them, for the check against the contract."""
 
     def session(self) -> Session:
         """A new session with zero state."""

@@ -35,17 +35,17 @@ class OnnxRuntimeEngine:
                 str(path), options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # onnxruntime raises its own C++ types, without a common base
-            raise ContractError(f"{path}: onnxruntime cannot load it: {error}") from error
+            line = " ".join(str(error).split())
+            raise ContractError(f"{path}: onnxruntime cannot load it: {line}") from error
+        contract.check(
+            [_spec(tensor) for tensor in self.session_.get_inputs()],
+            [_spec(tensor) for tensor in self.session_.get_outputs()],
+            where=str(path),
+            metadata=self.session_.get_modelmeta().custom_metadata_map,
+        )
         self.contract = contract
         self.description = (
             f"onnxruntime {self._runtime.__version__} CPU, {threads or 'default'} threads"
-        )
-
-    def signature(self) -> tuple[list[TensorSpec], list[TensorSpec]]:
-        """Inputs and outputs of the session."""
-        return (
-            [_spec(tensor) for tensor in self.session_.get_inputs()],
-            [_spec(tensor) for tensor in self.session_.get_outputs()],
         )
 
     def session(self) -> OnnxRuntimeSession:
@@ -82,16 +82,20 @@ class OnnxRuntimeSession:
 
     def run(self) -> NDArray[np.float32]:
         """See ``Session.run``."""
-        depth = np.empty((1, *self._engine.contract.depth_shape), np.float32)
+        depth = np.empty(self._engine.contract.depth_shape, np.float32)
         binding = self._bindings[self._current]
-        binding.bind_ortvalue_output(OUTPUT, self._engine.value(depth))
+        binding.bind_ortvalue_output(OUTPUT, self._engine.value(depth[None]))
         self._engine.session_.run_with_iobinding(binding)
         self._current = 1 - self._current
-        return depth[0]
+        return depth
 
     def discard(self) -> None:
         """See ``Session.discard``."""
         self._current = 1 - self._current
+
+    def is_finite(self) -> bool:
+        """See ``Session.is_finite``."""
+        return all(bool(np.isfinite(array).all()) for array in self._sets[self._current])
 
     def state(self) -> dict[str, NDArray[Any]]:
         """See ``Session.state``."""

@@ -6,7 +6,8 @@ keeps where it likes; the model file is the same.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,18 +31,18 @@ class OpenVinoEngine:
         self.contract = contract
         self.stateful = stateful and bool(contract.states)
         core = self.openvino.Core()
-        try:
+        with _readable(path):
             model = core.read_model(str(path))
-        except Exception as error:  # RuntimeError of several subtypes, without a common base
-            first_line = str(error).strip().splitlines()[-1]
-            raise ContractError(f"{path}: openvino cannot read it: {first_line}") from error
-        self._signature = (
+        contract.check(
             [_spec(port) for port in model.inputs],
             [_spec(port) for port in model.outputs],
+            where=str(path),
+            metadata=_metadata(model),
         )
-        if self.stateful:
-            self._make_stateful(model)
-        self.compiled = core.compile_model(model, "CPU", _settings(threads))
+        with _readable(path):
+            if self.stateful:
+                self._make_stateful(model)
+            self.compiled = core.compile_model(model, "CPU", _settings(threads))
         kind = "states inside" if self.stateful else "explicit states"
         version = self.openvino.__version__.split("-")[0]
         self.description = f"openvino {version} CPU f32, {threads or 'default'} threads, {kind}"
@@ -52,10 +53,6 @@ class OpenVinoEngine:
         pairs = {state.input: state.output for state in self.contract.states}
         manager.register_pass(passes.MakeStateful(pairs))
         manager.run_passes(model)
-
-    def signature(self) -> tuple[list[TensorSpec], list[TensorSpec]]:
-        """Inputs and outputs of the model as read, before states went inside."""
-        return self._signature
 
     def session(self) -> OpenVinoSession:
         """A new session with zero state."""
@@ -83,16 +80,17 @@ class OpenVinoSession:
 
     def run(self) -> NDArray[np.float32]:
         """See ``Session.run``."""
-        depth = np.empty((1, *self._engine.contract.depth_shape), np.float32)
-        self._request.set_tensor(OUTPUT, self._tensor(depth))
+        depth = np.empty(self._engine.contract.depth_shape, np.float32)
+        self._request.set_tensor(OUTPUT, self._tensor(depth[None]))
         if not self._stateful:
             before, after = self._tensors[self._current], self._tensors[1 - self._current]
             for spec, tensor_in, tensor_out in zip(self._states, before, after, strict=True):
                 self._request.set_tensor(spec.input, tensor_in)
                 self._request.set_tensor(spec.output, tensor_out)
-            self._current = 1 - self._current
         self._request.infer()
-        return depth[0]
+        if not self._stateful:
+            self._current = 1 - self._current
+        return depth
 
     def discard(self) -> None:
         """See ``Session.discard``."""
@@ -100,6 +98,14 @@ class OpenVinoSession:
             self._request.reset_state()
         else:
             self._current = 1 - self._current
+
+    def is_finite(self) -> bool:
+        """See ``Session.is_finite``."""
+        if self._stateful:
+            arrays = [variable.state.data for variable in self._request.query_state()]
+        else:
+            arrays = self._sets[self._current]
+        return all(bool(np.isfinite(array).all()) for array in arrays)
 
     def state(self) -> dict[str, NDArray[Any]]:
         """See ``Session.state``."""
@@ -122,6 +128,22 @@ class OpenVinoSession:
         """The engine's variables by the contract's state names (it names them input + output)."""
         names = {spec.input + spec.output: spec.name for spec in self._states}
         return {names[variable.name]: variable for variable in self._request.query_state()}
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # RuntimeError of several subtypes, without a common base
+        last_line = str(error).strip().splitlines()[-1]
+        raise ContractError(f"{path}: openvino cannot read it: {last_line}") from error
+
+
+def _metadata(model: Any) -> dict[str, str]:
+    """The ONNX file's metadata; an IR made from one keeps them."""
+    if "framework" not in model.get_rt_info():
+        return {}
+    return {key: value.astype(str) for key, value in model.get_rt_info()["framework"].items()}
 
 
 def _settings(threads: int | None) -> dict[str, Any]:

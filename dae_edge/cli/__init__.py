@@ -1,0 +1,1 @@
+"""The commands: argparse and printing; the work is done elsewhere in the package."""

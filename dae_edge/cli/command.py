@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
+import threading
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from dae_edge._native import VERSION
 from dae_edge.errors import BudgetError
@@ -26,6 +29,24 @@ def parser(name: str, description: str, *, examples: str = "") -> argparse.Argum
     made.add_argument("--verbose", action="store_true", help="show the trace of an error")
     made.add_argument("--version", action="version", version=f"dae-edge {VERSION}")
     return made
+
+
+@contextmanager
+def interruptible() -> Iterator[threading.Event]:
+    """In the block a first Ctrl-C (or SIGTERM) only sets the event; a second one interrupts."""
+    stop = threading.Event()
+
+    def heard(number: int, frame: object) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    before = {number: signal.signal(number, heard) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def run(

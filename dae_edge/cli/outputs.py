@@ -82,9 +82,10 @@ class Frames:
 
 
 class NumbersSink:
-    """One NPZ file, written as it goes: ``depth_000000`` .. float32 [H, W], ``t_us``, ``stale``, ``unit``.
+    """One NPZ file, written as it goes.
 
-    Written beside its path and renamed at the end; memory does not grow with the recording.
+    It holds ``depth_000000`` and so on, float32 [H, W], ``t_us``, ``stale`` and ``unit``, and is
+    written beside its path and renamed at the end; memory does not grow with the recording.
     """
 
     def __init__(self, path: Path, unit: str) -> None:

@@ -6,8 +6,8 @@ import argparse
 import json
 import re
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -18,7 +18,7 @@ from dae_edge.cli.outputs import Output, open_outputs
 from dae_edge.cli.progress import Progress
 from dae_edge.cli.summary import Stopwatch, lines, summarise
 from dae_edge.default_model import default_bundle
-from dae_edge.depth import UNTRAINED
+from dae_edge.depth import UNTRAINED, Depth
 from dae_edge.errors import ContractError
 from dae_edge.events import Events
 from dae_edge.model import Model, load
@@ -187,40 +187,62 @@ def _pump(
     stopwatch: Stopwatch,
     options: argparse.Namespace,
 ) -> bool:
-    """Move events through the stream to the outputs; True if the user broke it off."""
-    in_time = options.realtime or source.live
+    """Move events through the stream to the outputs; True if the user broke it off.
+
+    Ctrl-C is heard between two windows, so that every file ends with a whole one.
+    """
     bar = Progress(Path(source.name).name, total=None if source.live else 1.0, unit="")
-    try:
-        packets = _arriving(source, options) if in_time else iter(source)
-        for packet in _timed(packets, stopwatch):
-            for depth in stream.each(packet, newest_only=in_time):
-                if (
-                    not _output(depth, stream, outputs, stopwatch)
-                    or stopwatch.windows == options.limit
-                ):
-                    return False
-            bar.to(source.progress(), f"{stopwatch.windows} windows")
-        for depth in stream.flush():
-            _output(depth, stream, outputs, stopwatch)
-    except KeyboardInterrupt:
-        return True
-    finally:
-        bar.close()
+    with ExitStack() as stack, command.interruptible() as stop:
+        stack.callback(bar.close)
         for output in outputs:
-            output.close()
-    return False
+            stack.callback(output.close)
+        depths = stack.enter_context(closing(_depths(source, stream, stopwatch, options, bar)))
+        for depth in depths:
+            if not _output(depth, stream, outputs, stopwatch) or stop.is_set():
+                break
+            if stopwatch.windows == options.limit:
+                break
+        return stop.is_set()
 
 
-def _output(depth: Any, stream: DepthStream, outputs: list[Output], stopwatch: Stopwatch) -> bool:
+def _depths(
+    source: Source,
+    stream: DepthStream,
+    stopwatch: Stopwatch,
+    options: argparse.Namespace,
+    bar: Progress,
+) -> Generator[Depth | None, None, None]:
+    """Every depth of the source; None now and then, when nothing has come."""
+    in_time = options.realtime or source.live
+    arriving = _arriving(source, options, stopwatch)
+    for packet in arriving if in_time else _timed(iter(source), stopwatch):
+        yield from stream.each(packet, newest_only=in_time)
+        yield None
+        bar.to(source.progress(), f"{stopwatch.windows} windows")
+    yield from stream.flush()
+
+
+def _output(
+    depth: Depth | None, stream: DepthStream, outputs: list[Output], stopwatch: Stopwatch
+) -> bool:
+    """Hand a depth to every output; False when one of them wants no more."""
+    if depth is None:
+        return True
     began = perf_counter()
-    wanted = all([output.show(stream.image, depth) for output in outputs])
+    wanted = True
+    for output in outputs:
+        wanted = output.show(stream.image, depth) and wanted
     stopwatch.window(depth, perf_counter() - began)
     return wanted
 
 
-def _arriving(source: Source, options: argparse.Namespace) -> Iterator[Events]:
+def _arriving(
+    source: Source, options: argparse.Namespace, stopwatch: Stopwatch
+) -> Iterator[Events]:
+    """Packets in time; waiting for them is no part of a latency."""
     with Arrivals(source, speed=None if source.live else options.speed) as arrivals:
         while (packet := arrivals.take()) is not None:
+            stopwatch.dropped_events = arrivals.dropped
             yield packet
 
 

@@ -27,6 +27,7 @@ class Stopwatch:
     def __init__(self) -> None:
         self.began = perf_counter()
         self.windows = 0
+        self.dropped_events = 0  # waited too long to be taken from the source
         self._microseconds: dict[str, list[float]] = {stage: [] for stage in STAGES}
         self._read = 0.0
 
@@ -44,7 +45,7 @@ class Stopwatch:
         self._read = 0.0
 
     def latencies(self) -> dict[str, dict[str, float]]:
-        """Milliseconds by stage and percentile, without the warm-up where enough windows are left."""
+        """Milliseconds by stage and percentile; without the warm-up if enough windows are left."""
         measured = {}
         for stage, values in self._microseconds.items():
             kept = values[WARM_UP:] if len(values) > 2 * WARM_UP else values
@@ -84,6 +85,7 @@ def summarise(
         },
         "machine": {"processor": processor(), "cores": os.cpu_count()},
         "windows": stopwatch.windows,
+        "dropped_before_reading": stopwatch.dropped_events,
         "wall_s": round(perf_counter() - stopwatch.began, 3),
         "peak_memory_mb": peak_memory_mb(),
         "health": asdict(stream.health),
@@ -110,8 +112,9 @@ def lines(summary: dict[str, Any]) -> list[str]:
         f"{health['events']:,} events",
         f"model    {model['name']} ({model['bundle']})",
         f"engine   {model['engine']}, on {summary['machine']['processor']}",
-        f"windows  {summary['windows']} in {summary['wall_s']:.1f} s: {health['inferred']} inferred, "
-        f"{health['stale']} stale, {health['dropped_windows']} dropped; "
+        f"windows  {summary['windows']} in {summary['wall_s']:.1f} s: "
+        f"{health['inferred']} inferred, {health['stale']} stale, "
+        f"{health['dropped_windows']} dropped; "
         f"{health['restarts']} restarts",
         f"depth    {model['unit']}",
     ]
@@ -128,6 +131,7 @@ def lines(summary: dict[str, Any]) -> list[str]:
         for stage, values in summary["latency_ms"].items():
             told.append(f"  {stage:<18}" + "".join(f"{value:9.2f}" for value in values.values()))
         told.append(
-            f"  (inferred windows but the first {WARM_UP}; read = read and decode, output = draw and write)"
+            f"  (inferred windows but the first {WARM_UP}; read = read and decode, "
+            "output = draw and write)"
         )
     return told

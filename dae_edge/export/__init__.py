@@ -1,4 +1,4 @@
-"""Checkpoint to bundle: ONNX after the contract, the target's form, a verdict. No verdict, no bundle."""
+"""Checkpoint to bundle: ONNX after the contract, the target's form, a verdict."""
 
 from dae_edge.export.exporting import ExportResult, export_bundle
 

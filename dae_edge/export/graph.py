@@ -90,7 +90,7 @@ def export_onnx(model: DepthAnyEvent, sensor: Sensor, path: Path) -> Contract:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """The exporter prints its progress, logs and warns about its own internals; nobody can act on it."""
+    """The exporter prints, logs and warns about its own internals; nobody can act on it."""
     disabled = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

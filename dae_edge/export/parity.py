@@ -1,4 +1,4 @@
-"""Does the engine give what the torch model gives, also after many windows with the state carried?"""
+"""Does the engine give what torch gives, also after many windows with the state carried?"""
 
 from __future__ import annotations
 

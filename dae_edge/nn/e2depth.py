@@ -187,9 +187,7 @@ class E2Depth(nn.Module):
         """Shapes [1, C, h, w] of the state at a sensor size, in the order of the names."""
         shapes: list[Shape] = []
         for level in range(1, ENCODERS + 1):
-            rows, columns = (
-                (size + sum(_margins(size))) // 2**level for size in (height, width)
-            )
+            rows, columns = ((size + sum(_margins(size))) // 2**level for size in (height, width))
             shapes += [(1, BASE_CHANNELS * 2**level, rows, columns)] * 2
         return tuple(shapes)
 

@@ -8,10 +8,25 @@ from typing import Any
 import numpy as np
 
 from dae_edge._native import Decoder
+from dae_edge.errors import FormatError
 from dae_edge.events import EVENT, Events
 
 MOST_EVENTS_PER_WORD = 32
 """Least room the decoder asks for: one EVT2.1 or EVT4 word can hold this many events."""
+
+
+def decoder_for(name: str, format: str, sensor: tuple[int, int]) -> Decoder:
+    """Make a decoder for one recording.
+
+    Raises:
+        FormatError: the format cannot address a sensor as large as this.
+    """
+    try:
+        return Decoder(format, *sensor)
+    except ValueError as error:
+        raise FormatError(
+            f"{name}: a sensor of {sensor[0]}x{sensor[1]} is not possible in {format}: {error}"
+        ) from error
 
 
 def decoded(decoder: Decoder, chunks: Iterable[Any], capacity: int) -> Iterator[Events]:

@@ -68,7 +68,9 @@ class Hdf5Recording(Recording):
                 rows = slice(start, min(start + BLOCK_EVENTS, total))
                 try:
                     block = _block(columns, rows, f"{self._path}: from event {start} on")
-                except (OSError, RuntimeError) as error:
+                except FormatError:
+                    raise
+                except Exception as error:  # h5py raises many kinds on damaged files
                     raise FormatError(
                         f"{self._path}: {self._layout.where} cannot be read "
                         f"from event {start} on: {in_one_line(error)}"
@@ -99,7 +101,9 @@ def open_hdf5(
         with h5py.File(path, "r") as file:
             layout = _layout(file, side, str(path))
             _columns(file, layout, str(path))
-    except (OSError, RuntimeError, KeyError) as error:
+    except FormatError:
+        raise
+    except Exception as error:  # h5py raises many kinds on damaged files
         raise FormatError(f"{path}: not a readable HDF5 file: {in_one_line(error)}") from error
     return Hdf5Recording(
         path,
@@ -136,7 +140,8 @@ def _layout(file: Any, side: str, name: str) -> _Layout:
         )
     raise FormatError(
         f"{name}: no events found for side {side!r}; wanted /events/{{x,y,t,p}}, "
-        f"/prophesee/{side}/{{x,y,t,p}} or /davis/{side}/events; it has /{', /'.join(file)}"
+        f"/prophesee/{side}/{{x,y,t,p}} or /davis/{side}/events; "
+        f"it has {', '.join(map(repr, file)) or 'nothing'}"
     )
 
 

@@ -11,10 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from dae_edge._native import Decoder
 from dae_edge.errors import FormatError
 from dae_edge.events import Events
-from dae_edge.sources.decoding import decoded
+from dae_edge.sources.decoding import decoded, decoder_for
 from dae_edge.sources.packets import agreed_sensor
 from dae_edge.sources.raw_header import RawHeader, read_raw_header
 from dae_edge.sources.recording import Recording
@@ -51,10 +50,10 @@ class RawRecording(Recording):
         self._path = path
         self._body_start = body_start
         self._read = 0
-        self._decoder = Decoder(format, *sensor)
+        self._decoder = decoder_for(self.name, format, sensor)
 
     def _blocks(self) -> Iterator[Events]:
-        self._decoder = Decoder(self.format, self.width, self.height)
+        self._decoder = decoder_for(self.name, self.format, (self.width, self.height))
         with self._path.open("rb", buffering=0) as file:
             yield from decoded(self._decoder, self._chunks(file), self._packet_events)
         self._counts["truncated_bytes"] = self._read - self._decoder.counters()["bytes"]

@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dae_edge._native import Decoder
 from dae_edge.errors import FormatError
 from dae_edge.events import Events
 from dae_edge.extras import require
-from dae_edge.sources.decoding import MOST_EVENTS_PER_WORD, decoded
+from dae_edge.sources.decoding import MOST_EVENTS_PER_WORD, decoded, decoder_for
 from dae_edge.sources.foreign import in_one_line
 from dae_edge.sources.packets import agreed_sensor
 from dae_edge.sources.recording import Recording
@@ -36,14 +35,15 @@ from dae_edge.sources.source import PACKET_EVENTS
 ENCODINGS = ("evt3", "mono")
 EVT3_CLOCK_US = 1 << 24
 """The clock of EVT3 goes once around in this time."""
+EVENTS_PER_BYTE = 6
+"""At most, in EVT3: 12 per word of two bytes."""
 
 
 class RosbagRecording(Recording):
     """Messages of one topic of one bag, read one at a time.
 
     Counters: ``packets``, ``missed_packets`` by the driver's running number, ``sequence_gaps``, and
-    those of the EVT3 decoder. After a gap the decoder starts afresh, so that no event gets the row
-    of another packet; its time goes on from the last event, by whole turns of the sensor's clock.
+    those of the EVT3 decoder.
     """
 
     def __init__(
@@ -65,23 +65,22 @@ class RosbagRecording(Recording):
         self._path = path
         self._topic = topic
         self._encoding = encoding
-        self._start_clock()
+        self._start_over()
 
-    def _start_clock(self) -> None:
-        self._decoder = Decoder("evt3", self.width, self.height)
+    def _start_over(self) -> None:
         self._next_sequence: int | None = None
-        self._turns_us: int | None = None  # added to the decoder's time; None: not known yet
-        self._last_us = 0
+        self._evt3: _Evt3Packets | None = None
+        if self._encoding == "evt3":
+            self._evt3 = _Evt3Packets(self.name, (self.width, self.height), self._packet_events)
 
     def _blocks(self) -> Iterator[Events]:
-        self._start_clock()
+        self._start_over()
         for message, fraction in _messages(self._path, self._topic):
             try:
                 yield from self._events(message)
             except (struct.error, ValueError) as error:
-                raise FormatError(
-                    f"{self._path}: message {self._counts['packets']} of {self._topic}: {in_one_line(error)}"
-                ) from error
+                where = f"message {self._counts['packets']} of {self._topic}"
+                raise FormatError(f"{self._path}: {where}: {in_one_line(error)}") from error
             self._done = fraction
 
     def _events(self, message: Message) -> Iterator[Events]:
@@ -98,10 +97,10 @@ class RosbagRecording(Recording):
             yield content.events
             return
         gap = self._count_gap(content.sequence)
-        if content.encoding == "mono":
+        if self._evt3 is None:
             yield mono_events(content)
         else:
-            yield from self._evt3_events(content, gap=gap)
+            yield from self._evt3.events(content, gap=gap)
 
     def _count_gap(self, sequence: int) -> bool:
         """Whether packets are missing before this one."""
@@ -112,22 +111,36 @@ class RosbagRecording(Recording):
         self._counts["missed_packets"] += max(sequence - expected, 0)
         return True
 
-    def _evt3_events(self, packet: EventPacket, *, gap: bool) -> Iterator[Events]:
+    def counters(self) -> dict[str, int]:
+        """Packets and gaps, and for evt3 what the decoder saw."""
+        return {**(self._evt3.decoder.counters() if self._evt3 else {}), **self._counts}
+
+
+class _Evt3Packets:
+    """The EVT3 decoder of a topic: its state is carried from packet to packet.
+
+    After a gap it starts afresh, so that no event gets the row of another packet; its time goes on
+    from the last event, by whole turns of the sensor's clock.
+    """
+
+    def __init__(self, name: str, sensor: tuple[int, int], packet_events: int) -> None:
+        self.decoder = decoder_for(name, "evt3", sensor)
+        self._packet_events = packet_events
+        self._turns_us: int | None = 0  # added to the decoder's time; None: not known yet
+        self._last_us = 0
+
+    def events(self, packet: EventPacket, *, gap: bool) -> Iterator[Events]:
         if gap:
-            self._decoder.reset()
+            self.decoder.reset()
             self._turns_us = None
-        capacity = min(self._packet_events, 6 * len(packet.data) + MOST_EVENTS_PER_WORD)
-        for block in decoded(self._decoder, [packet.data], capacity):
+        most = EVENTS_PER_BYTE * len(packet.data) + MOST_EVENTS_PER_WORD
+        for block in decoded(self.decoder, [packet.data], min(self._packet_events, most)):
             if self._turns_us is None:
                 behind = self._last_us - int(block["t"][0])
                 self._turns_us = max(-(-behind // EVT3_CLOCK_US), 0) * EVT3_CLOCK_US
             block["t"] += self._turns_us
             self._last_us = int(block["t"][-1])
             yield block
-
-    def counters(self) -> dict[str, int]:
-        """Packets and gaps, and for evt3 what the decoder saw."""
-        return {**(self._decoder.counters() if self._encoding == "evt3" else {}), **self._counts}
 
 
 def open_rosbag(

@@ -70,7 +70,7 @@ def open_usb(serial: str = "", *, packet_events: int = PACKET_EVENTS) -> UsbCame
     except RuntimeError as error:
         wanted = f"camera {serial!r}" if serial else "event camera"
         raise ConnectionError(
-            f"usb: no {wanted} could be opened (driver: {in_one_line(error)}); is it plugged in, and were the "
-            "udev rules installed with neuromorphic-drivers-install-udev-rules?"
+            f"usb: no {wanted} could be opened (driver: {in_one_line(error)}); is it plugged in, "
+            "and were the udev rules installed with neuromorphic-drivers-install-udev-rules?"
         ) from error
     return UsbCamera(f"usb:{serial}", device, packet_events=packet_events)

@@ -1,0 +1,36 @@
+# demo and test make their own environment; check is the quick part of test.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+export PIP_CONSTRAINT = $(CURDIR)/.ci/constraints.txt
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+SOURCES = pyproject.toml .ci/constraints.txt runtime/CMakeLists.txt runtime/python.c $(wildcard runtime/src/* runtime/include/*)
+
+.PHONY: demo test check clean
+
+demo: $(VENV)/demo
+	DAE_CACHE=demo $(BIN)/dae-run --demo --out demo
+
+test: check
+	$(BIN)/cmake -S runtime -B build/c -G Ninja -DCMAKE_MAKE_PROGRAM=$(CURDIR)/$(BIN)/ninja -DDAE_WERROR=ON -DDAE_SANITIZE=ON
+	$(BIN)/cmake --build build/c
+	$(BIN)/ctest --test-dir build/c --output-on-failure
+	$(BIN)/python -m pytest
+
+check: $(VENV)/test
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+$(VENV)/demo: $(SOURCES)
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable '.[onnxruntime,export,view]'
+	touch $@
+
+$(VENV)/test: $(SOURCES)
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable '.[all,dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) build demo

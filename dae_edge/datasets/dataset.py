@@ -1,0 +1,188 @@
+"""What every dataset is: named sequences, each giving samples of events and true depth in order.
+
+A sample is one window of events (or its voxel grid) and the depth at the window's end. Sequences
+are streamed: at most a window and a block of events are in memory.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dae_edge import encoding, reference
+from dae_edge.errors import FormatError
+from dae_edge.events import Events
+
+WINDOW_US = 50_000
+"""Length of a window of events before each depth map: that of the paper."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One window and the depth at its end.
+
+    Attributes:
+        sequence: Name of the sequence.
+        index: Position in the sequence, from 0.
+        t_us: End of the window, microseconds of the dataset's clock.
+        sensor: (width, height) of the image that the events lie on, in pixels.
+        crop: (x, y, width, height) of the part of it that has depth.
+        depth: float32 [crop height, crop width], metres along the optical axis; 0 where unknown.
+        events: ``EVENT`` array on the sensor; coordinates outside it are of events that rectifying
+            moved out: the encoder leaves them out, but their times count. None where there are
+            ``voxels``.
+        voxels: float32 [bins, height, width], where the dataset has these instead of events.
+        image: The frame that the same pixels saw at that time, where the dataset has one.
+    """
+
+    sequence: str
+    index: int
+    t_us: int
+    sensor: tuple[int, int]
+    crop: tuple[int, int, int, int]
+    depth: NDArray[np.float32]
+    events: Events | None = None
+    voxels: NDArray[np.float32] | None = None
+    image: Path | None = None
+
+    def tencode(
+        self, *, cropped: bool = True, white: bool = False, dtype: Any = np.uint8
+    ) -> NDArray[Any]:
+        """The Tencode image of the window.
+
+        Args:
+            cropped: Only the part that has depth, not the whole sensor.
+            white: White background; the published models are trained on black.
+            dtype: ``uint8`` for [height, width, 3], or ``float32`` for [3, height, width].
+        """
+        width, height = self.sensor
+        if self.events is not None:
+            image = encoding.tencode(self.events, height, width, white=white, dtype=dtype)
+        else:
+            assert self.voxels is not None  # a sample has one or the other
+            image = reference.tencode_from_voxel_grid(self.voxels, white=white)
+            if np.dtype(dtype) == np.uint8:
+                image = np.rint(image * np.float32(255)).astype(np.uint8).transpose(1, 2, 0)
+        if not cropped:
+            return np.ascontiguousarray(image)
+        x, y, crop_width, crop_height = self.crop
+        rows, columns = slice(y, y + crop_height), slice(x, x + crop_width)
+        part = image[rows, columns] if image.dtype == np.uint8 else image[:, rows, columns]
+        return np.ascontiguousarray(part)
+
+
+class Sequence(ABC):
+    """One recording of a dataset. Iterating starts from its beginning each time.
+
+    Attributes:
+        name: Its name in the dataset.
+        path: Its folder.
+    """
+
+    def __init__(self, name: str, path: Path) -> None:
+        self.name = name
+        self.path = path
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Number of samples."""
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[Sample]:
+        """Samples in order of time.
+
+        Raises:
+            FormatError: a file is missing, damaged or not what it should be.
+        """
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name!r}: {len(self)} samples>"
+
+
+class Dataset(ABC):
+    """The sequences of one split of a dataset, below one folder.
+
+    Attributes:
+        name: Name of the dataset.
+        root: The folder.
+        split: Name of the split.
+        expected: Official sequences, in order, with their number of samples where it is published.
+    """
+
+    name: str
+    splits: Mapping[str, Mapping[str, int | None]]
+
+    def __init__(self, root: Path, split: str) -> None:
+        if split not in self.splits:
+            raise ValueError(
+                f"{self.name} has no split {split!r}, only {', '.join(map(repr, self.splits))}"
+            )
+        if not root.is_dir():
+            raise FormatError(f"{root}: no such folder; wanted the root of {self.name}")
+        self.root = root
+        self.split = split
+        self.expected = self._official()
+
+    def _official(self) -> dict[str, int | None]:
+        return dict(self.splits[self.split])
+
+    @abstractmethod
+    def _find(self, name: str) -> Path | None:
+        """The folder of a sequence, None if there is none below the root."""
+
+    @abstractmethod
+    def _open(self, name: str, path: Path) -> Sequence:
+        """The sequence in this folder; raises FormatError if it cannot be read."""
+
+    def sequences(self) -> list[Sequence]:
+        """The official sequences that are there, in official order; ``check`` tells of the others.
+
+        Raises:
+            FormatError: there is none, or one cannot be read.
+        """
+        found = [(name, self._find(name)) for name in self.expected]
+        opened = [self._open(name, path) for name, path in found if path is not None]
+        if not opened:
+            raise FormatError(
+                f"{self.root}: none of the {len(self.expected)} sequences of {self.name} "
+                f"{self.split!r} is here"
+            )
+        return opened
+
+    def check(self) -> list[str]:
+        """What is missing or odd, one line each; empty if all is well.
+
+        Reads the lists of files and the first sample of each sequence, not the whole of it.
+        """
+        found: list[str] = []
+        for name, samples in self.expected.items():
+            path = self._find(name)
+            if path is None:
+                found.append(f"{name}: not found below {self.root}")
+                continue
+            try:
+                found += [f"{name}: {line}" for line in _odd(self._open(name, path), samples)]
+            except FormatError as error:
+                found.append(f"{name}: {error}")
+        return found
+
+
+def _odd(sequence: Sequence, expected: int | None) -> list[str]:
+    found = []
+    if expected is not None and len(sequence) != expected:
+        found.append(f"{len(sequence)} samples, wanted {expected}")
+    first = next(iter(sequence), None)
+    if first is None:
+        return [*found, "no samples"]
+    if not (first.depth > 0).any():
+        found.append("no depth in the first sample")
+    content = first.events if first.events is not None else first.voxels
+    if content is None or not content.size or not np.any(content.view(np.uint8)):
+        found.append("no events in the first sample")
+    return found

@@ -67,8 +67,8 @@ class Bundle:
             digest = sha256_of(path)
             if digest != entry["sha256"]:
                 raise ContractError(
-                    f"{path}: changed since it was verified: wanted sha256 {entry['sha256'][:16]}..., "
-                    f"got {digest[:16]}..."
+                    f"{path}: changed since it was verified: wanted sha256 "
+                    f"{entry['sha256'][:16]}..., got {digest[:16]}..."
                 )
 
 
@@ -194,19 +194,24 @@ def writing(destination: Path) -> Iterator[Path]:
         yield folder
         os.chmod(folder, 0o777 & ~_umask())
         if destination.exists():
-            retired = Path(tempfile.mkdtemp(prefix=f".{destination.name}.", dir=folder.parent))
-            os.replace(destination, retired / "old")
-            try:
-                os.replace(folder, destination)
-            except BaseException:
-                os.replace(retired / "old", destination)
-                raise
-            finally:
-                shutil.rmtree(retired, ignore_errors=True)
+            _replace(destination, folder)
         else:
             os.replace(folder, destination)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _replace(old: Path, new: Path) -> None:
+    """Put ``new`` in the place of ``old``, a folder with content: two renames, no less."""
+    retired = Path(tempfile.mkdtemp(prefix=f".{old.name}.", dir=old.parent))
+    os.replace(old, retired / "old")
+    try:
+        os.replace(new, old)
+    except BaseException:
+        os.replace(retired / "old", old)
+        retired.rmdir()
+        raise
+    shutil.rmtree(retired)
 
 
 def seal(folder: Path, manifest: Mapping[str, Any]) -> None:

@@ -75,7 +75,8 @@ def delta(
 
 def median_diff(prediction: Any, target: Any, mask: Mask = None) -> float:
     """|median of p - median of t|, metres."""
-    return abs(median_depth(prediction, mask) - median_depth(target, mask))
+    p, t = _counted(prediction, target, mask)
+    return abs(median_depth(p) - median_depth(t))
 
 
 def mean_depth(depth: Any, mask: Mask = None) -> float:
@@ -106,7 +107,8 @@ def align(prediction: Any, target: Any, mask: Mask = None) -> tuple[float, float
     if p.min() == p.max() or spread == 0:
         return 0.0, float(level)
     unit = (p - centre) / spread  # within [-1, 1], so that no square overflows or vanishes
-    scale = float((unit @ (t - level)) / (unit @ unit) / spread)
+    with np.errstate(over="ignore"):
+        scale = float((unit @ (t - level)) / (unit @ unit) / spread)
     if not np.isfinite(scale):
         return 0.0, float(level)
     return scale, float(level - scale * centre)

@@ -121,7 +121,8 @@ class Paper(Protocol):
         limit = np.float32(self.clip_m)
         clipped = np.clip(target, np.float32(0), limit)
         farthest = np.fmax.reduce(clipped, axis=None, initial=np.float32(0))
-        return clipped / farthest * limit
+        stretched: NDArray[np.float32] = clipped / farthest * limit
+        return stretched
 
     def _prepared(
         self, prediction: NDArray[np.float32], target: NDArray[np.float32]
@@ -132,8 +133,10 @@ class Paper(Protocol):
             prediction = prediction * np.float32(scale) + np.float32(shift)
         if self.log_depth:
             depth = np.exp(np.float32(self.regularisation) * (prediction - np.float32(1)))
-            return depth / depth.max(initial=-np.inf) * limit
-        return np.clip(prediction, np.float32(0), limit)
+            prediction = depth / depth.max(initial=-np.inf) * limit
+        else:
+            prediction = np.clip(prediction, np.float32(0), limit)
+        return prediction
 
     def _alignment(
         self, prediction: NDArray[np.float32], target: NDArray[np.float32]

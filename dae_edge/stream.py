@@ -189,7 +189,7 @@ class DepthStream:
         self.health.stale += stale
         self.health.backlog_us = max(0, (newest_us or window["end_us"]) - window["end_us"])
         return Depth(
-            values=self._last,
+            values=self._last.copy(),
             t_us=window["end_us"],
             unit=self.model.unit,
             stale=stale,

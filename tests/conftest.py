@@ -1,4 +1,4 @@
-"""Fixtures that many test files share: where golden vectors and real recordings are."""
+"""Fixtures that many test files share: golden vectors, real recordings, a small exported bundle."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 
 import pytest
+
+from dae_edge.recipes import Recipe, Sensor, load_target
 
 ROOT = Path(__file__).resolve().parent.parent
 GOLDEN = Path(__file__).resolve().parent / "golden"
@@ -24,3 +26,29 @@ def recordings() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real recordings at {folder} (set DAE_RECORDINGS)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def small_recipe() -> Recipe:
+    """ViT-Ti with memory at 112x84 pixels: a window takes milliseconds."""
+    model = {"encoder": "tiny", "recurrent": True, "input_width": 98, "input_height": 84}
+    return Recipe("small", "for tests", model, 50_000, "black", "relative depth")
+
+
+@pytest.fixture(scope="session")
+def small_sensor() -> Sensor:
+    """The sensor of ``small_bundle``."""
+    return Sensor("112x84", 112, 84, (0, 0, 112, 84))
+
+
+@pytest.fixture(scope="session")
+def small_bundle(
+    tmp_path_factory: pytest.TempPathFactory, small_recipe: Recipe, small_sensor: Sensor
+) -> Path:
+    """``small_recipe``, untrained, exported to ov-fp16: model.onnx, model.xml, model.bin."""
+    for package in ("torch", "onnx", "onnxscript", "onnxruntime", "openvino"):
+        pytest.importorskip(package)
+    from dae_edge.export import export_bundle
+
+    out = tmp_path_factory.mktemp("bundle") / "small.dae"
+    return export_bundle(small_recipe, load_target("ov-fp16"), small_sensor, out).path

@@ -211,7 +211,7 @@ def test_event_arrays_are_read(tmp_path, count, ros):
 
 def test_ros1_packets_are_read(tmp_path):
     events = random_events(500)
-    path = write_bag1(tmp_path / "clip.bag", "/events", packets_of(events, store=STORE1))
+    path = write_bag1(tmp_path / "clip.ros", "/events", packets_of(events, store=STORE1))
     np.testing.assert_array_equal(all_of(open_rosbag(path)), events)
 
 

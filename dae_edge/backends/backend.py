@@ -1,4 +1,4 @@
-"""What an engine has to offer: a thread-safe engine, and one session with its own state per stream."""
+"""What an engine offers: itself for all threads, and a session with its own state per stream."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 
 class Session(Protocol):
-    """One camera's place in an engine: its image buffer, its recurrent state. One thread at a time."""
+    """One camera's place in an engine: image buffer, recurrent state. One thread at a time."""
 
     image: NDArray[np.uint8]
     """uint8 [height, width, 3]: the encoder writes here, and here the engine reads. No copy."""

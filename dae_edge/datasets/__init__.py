@@ -24,7 +24,8 @@ def open_dataset(name: str, root: str | os.PathLike[str], *, split: str | None =
     """Open a dataset that lies below a folder.
 
     Args:
-        name: ``"dsec"``, ``"mvsec"`` (E2Depth's form), ``"mvsec-raw"``, ``"eventscape"``, ``"m3ed"``.
+        name: ``"dsec"``, ``"mvsec"`` (E2Depth's form), ``"mvsec-raw"``, ``"eventscape"`` or
+            ``"m3ed"``.
         root: The folder.
         split: Which part; by default what models are judged on (see ``splits`` of the dataset).
 

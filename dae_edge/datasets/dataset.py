@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,11 @@ from dae_edge.events import Events
 
 WINDOW_US = 50_000
 """Length of a window of events before each depth map: that of the paper."""
+
+
+Splits: TypeAlias = Mapping[str, Mapping[str, int | None]]
+"""Splits by name, the first being what models are judged on; of each the sequences, in order, with
+their number of samples where it is published."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +120,8 @@ class Dataset(ABC):
         expected: Official sequences, in order, with their number of samples where it is published.
     """
 
-    name: str
-    splits: Mapping[str, Mapping[str, int | None]]
+    name: ClassVar[str]
+    splits: ClassVar[Splits]
 
     def __init__(self, root: Path, split: str) -> None:
         if split not in self.splits:
@@ -182,7 +187,6 @@ def _odd(sequence: Sequence, expected: int | None) -> list[str]:
         return [*found, "no samples"]
     if not (first.depth > 0).any():
         found.append("no depth in the first sample")
-    content = first.events if first.events is not None else first.voxels
-    if content is None or not content.size or not np.any(content.view(np.uint8)):
+    if not (np.any(first.voxels) if first.events is None else len(first.events)):
         found.append("no events in the first sample")
     return found

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dae_edge.datasets.dataset import Dataset, Sample, Sequence
+from dae_edge.datasets.dataset import Dataset, Sample, Sequence, Splits
 from dae_edge.datasets.reading import (
     hdf5_array,
     numbered,
@@ -60,7 +60,7 @@ class Dsec(Dataset):
     """The sequences of one split of DSEC."""
 
     name = "dsec"
-    splits = {
+    splits: ClassVar[Splits] = {
         split: {name: count - 1 for name, count in counts.items()}
         for split, counts in _DISPARITIES.items()
     }
@@ -168,4 +168,5 @@ def _depth(path: Path, factor: np.float32) -> NDArray[np.float32]:
     stored: NDArray[Any] = read_disparity_png(path, (HEIGHT, WIDTH))
     disparity = stored[y : y + height, x : x + width].astype(np.float32) / np.float32(256)
     inverse = np.divide(1, disparity, out=np.zeros_like(disparity), where=disparity > 0)
-    return factor * inverse
+    depth: NDArray[np.float32] = factor * inverse
+    return depth

@@ -10,13 +10,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
-from dae_edge.datasets.dataset import Dataset, Sample, Sequence
-from dae_edge.datasets.reading import LARGEST_NPY, numbered, read_npy, read_times, readable
+from dae_edge.datasets.dataset import Dataset, Sample, Sequence, Splits
+from dae_edge.datasets.reading import numbered, read_npy, read_npz, read_times
 from dae_edge.errors import FormatError
 from dae_edge.events import Events, events_from
+from dae_edge.sources.packets import LARGEST_EXACT
 
 WIDTH, HEIGHT = 512, 256
 
@@ -34,7 +36,7 @@ class EventScape(Dataset):
     """The sequences of one split. Only the numbers of the validation sequences are known to us."""
 
     name = "eventscape"
-    splits = {
+    splits: ClassVar[Splits] = {
         "test": {},
         "validation": {f"Town05/sequence_{number}": None for number in _VALIDATION},
         "train": {},
@@ -110,17 +112,11 @@ def _timed(folder: Path, pattern: str) -> dict[int, Path]:
 
 def _read_events(path: Path) -> Events:
     """Events of one file, put in order of time: the simulator leaves some out of it."""
-    with readable(path):
-        if path.stat().st_size > LARGEST_NPY:
-            raise FormatError(f"{path}: larger than any window of events")
-        with np.load(path, allow_pickle=False) as arrays:
-            columns = [arrays[name] for name in "txyp"]
-        for name, column in zip("txyp", columns, strict=True):
-            if column.ndim != 1 or column.dtype.kind not in "iufb":
-                raise FormatError(f"{path}: {name} is no column of numbers")
-        t, x, y, p = columns
-        if t.dtype.kind == "f" and not np.isfinite(t).all():
-            raise FormatError(f"{path}: a time is not finite")
-        events = events_from(t, x, y, p)
-    ordered: Events = events[np.argsort(events["t"], kind="stable")]
-    return ordered
+    t, x, y, p = read_npz(path, "txyp")
+    impossible = np.flatnonzero(~(np.abs(t.astype(np.float64)) < LARGEST_EXACT))
+    if len(impossible):
+        raise FormatError(
+            f"{path}: event {impossible[0]} has the impossible time {t[impossible[0]]}"
+        )
+    events: Events = events_from(t, x, y, p)
+    return events[np.argsort(events["t"], kind="stable")]

@@ -7,8 +7,9 @@ Sequences lie in the root or in ``processed/``. Only those whose depth is public
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
-from dae_edge.datasets.dataset import Dataset, Sequence
+from dae_edge.datasets.dataset import Dataset, Sequence, Splits
 from dae_edge.datasets.hdf5_depth import DepthLayout, Hdf5DepthSequence
 
 _LAYOUT = DepthLayout(
@@ -37,7 +38,7 @@ class M3ed(Dataset):
     """The sequences with public depth, all or of one vehicle; numbers of maps are not published."""
 
     name = "m3ed"
-    splits = {
+    splits: ClassVar[Splits] = {
         split: {
             f"{place}_{name}": None
             for place, names in _SEQUENCES.items()

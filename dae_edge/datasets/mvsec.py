@@ -1,4 +1,4 @@
-"""MVSEC as E2Depth released it (Hidalgo-Carrio et al., 3DV 2020): what the paper's MVSEC tables use.
+"""MVSEC as E2Depth released it (Hidalgo-Carrio et al., 3DV 2020): what the paper's tables use.
 
 Each sequence has ``depth/data/{depth_%010d.npy,timestamps.txt}`` and
 ``events/voxels/{event_tensor_%010d.npy,timestamps.txt}``: voxel grids of five bins instead of
@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dae_edge.datasets.dataset import Dataset, Sample, Sequence
+from dae_edge.datasets.dataset import Dataset, Sample, Sequence, Splits
 from dae_edge.datasets.reading import numbered, read_npy, read_times
 from dae_edge.errors import FormatError
 
@@ -25,7 +26,7 @@ class Mvsec(Dataset):
     """The sequences of one split of MVSEC in E2Depth's form."""
 
     name = "mvsec"
-    splits = {
+    splits: ClassVar[Splits] = {
         "test": {
             "mvsec_outdoor_day1": 5125,
             "mvsec_outdoor_night1": 5111,

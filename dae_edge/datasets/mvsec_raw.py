@@ -8,8 +8,9 @@ so numbers from here cannot be put beside its tables.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
-from dae_edge.datasets.dataset import Dataset, Sequence
+from dae_edge.datasets.dataset import Dataset, Sequence, Splits
 from dae_edge.datasets.hdf5_depth import DepthLayout, Hdf5DepthSequence
 
 _LAYOUT = DepthLayout(
@@ -22,10 +23,10 @@ _LAYOUT = DepthLayout(
 
 
 class MvsecRaw(Dataset):
-    """The outdoor driving sequences of one split of MVSEC; the numbers of maps are not published."""
+    """The outdoor driving sequences of one split; the numbers of maps are not published."""
 
     name = "mvsec-raw"
-    splits = {
+    splits: ClassVar[Splits] = {
         "test": dict.fromkeys(
             ("outdoor_day1", "outdoor_night1", "outdoor_night2", "outdoor_night3")
         ),

@@ -1,11 +1,17 @@
-"""The files that datasets are made of: time lists, depth maps, HDF5 arrays. One clear line if bad."""
+"""The files that datasets are made of: lists of times, depth maps, arrays, calibrations.
+
+Whatever the bytes, the answer is the content or one clear line.
+"""
 
 from __future__ import annotations
 
+import lzma
 import re
+import struct
 import warnings
 import zipfile
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,8 +23,13 @@ from dae_edge.errors import FormatError
 from dae_edge.extras import require
 from dae_edge.sources.packets import LARGEST_EXACT
 
-LARGEST_NPY = 1 << 30
-"""Bytes of the largest array that is read: some bytes must not make us allocate all memory."""
+LARGEST_NPZ = 1 << 30
+"""Bytes that a .npz may unpack to: a small file must not make us take all memory."""
+
+_DAMAGED = (
+    *(OSError, ValueError, TypeError, RuntimeError, KeyError, EOFError, SyntaxError, MemoryError),
+    *(OverflowError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error),
+)
 
 
 def read_times(path: Path, *, column: int = 0, seconds: bool = False) -> NDArray[np.int64]:
@@ -81,13 +92,34 @@ def read_npy(path: Path, shape: tuple[int | None, ...]) -> NDArray[np.float32]:
         FormatError: missing, damaged, not of numbers, or of another shape.
     """
     with readable(path):
-        if path.stat().st_size > LARGEST_NPY:
-            raise FormatError(f"{path}: larger than any depth map or voxel grid")
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-        if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":
+        array = np.lib.format.open_memmap(
+            path, mode="r"
+        )  # so that the shape is seen before reading
+        if array.dtype.kind not in "fiu":
             raise FormatError(f"{path}: no array of numbers")
         check_shape(path, array.shape, shape)
         return np.array(array, np.float32)
+
+
+def read_npz(path: Path, names: Iterable[str]) -> list[NDArray[Any]]:
+    """Equally long columns of numbers from a .npz file.
+
+    Raises:
+        FormatError: missing, damaged, huge, without one of the names, or not columns of numbers.
+    """
+    with readable(path):
+        with zipfile.ZipFile(path) as archive:
+            if sum(member.file_size for member in archive.infolist()) > LARGEST_NPZ:
+                raise FormatError(f"{path}: unpacks to more than {LARGEST_NPZ} bytes")
+        with np.load(path, allow_pickle=False) as arrays:
+            columns = {name: np.asarray(arrays[name]) for name in names}
+    for name, column in columns.items():
+        if column.ndim != 1 or column.dtype.kind not in "iufb":
+            raise FormatError(f"{path}: {name} is no column of numbers")
+    if len({len(column) for column in columns.values()}) > 1:
+        lengths = ", ".join(f"{name} {len(column)}" for name, column in columns.items())
+        raise FormatError(f"{path}: columns differ in length: {lengths}")
+    return list(columns.values())
 
 
 def read_disparity_png(path: Path, shape: tuple[int, int]) -> NDArray[np.uint16]:
@@ -155,7 +187,9 @@ def hdf5_array(
 
 def check_shape(path: Path, shape: tuple[int, ...], wanted: tuple[int | None, ...]) -> None:
     """Say so if an array of ``path`` does not have the wanted shape; None stands for any length."""
-    if len(shape) != len(wanted) or any(w not in (None, n) for n, w in zip(shape, wanted)):
+    if len(shape) != len(wanted) or any(
+        w not in (None, n) for n, w in zip(shape, wanted, strict=True)
+    ):
         text = "x".join("n" if w is None else str(w) for w in wanted)
         raise FormatError(f"{path}: shape {'x'.join(map(str, shape))}, wanted {text}")
 
@@ -169,16 +203,6 @@ def readable(path: Path) -> Iterator[None]:
         raise
     except FileNotFoundError as error:
         raise FormatError(f"{path}: no such file or folder") from error
-    except (
-        OSError,
-        ValueError,
-        RuntimeError,
-        KeyError,
-        EOFError,
-        SyntaxError,
-        MemoryError,
-        OverflowError,
-        zipfile.BadZipFile,
-    ) as error:
+    except _DAMAGED as error:
         text = " ".join(str(error).split())[:160]
         raise FormatError(f"{path}: cannot be read: {text or type(error).__name__}") from error

@@ -11,6 +11,8 @@ from typing import TypeAlias
 import torch
 from torch import Tensor, nn
 
+from dae_edge.nn.state import Shape
+
 LstmState: TypeAlias = tuple[Tensor, Tensor]
 """(hidden, cell), each float32 [B, C, h, w]."""
 
@@ -19,8 +21,6 @@ LstmStates: TypeAlias = tuple[LstmState, ...]
 
 LAYERS = (4, 3, 2, 1)
 """The order of the scales in every state, coarse to fine."""
-
-Shape: TypeAlias = tuple[int, int, int, int]
 
 
 def lstm_state_names() -> tuple[str, ...]:
@@ -49,17 +49,9 @@ def in_pairs(tensors: Sequence[Tensor]) -> LstmStates:
     return tuple(zip(tensors[::2], tensors[1::2], strict=True))
 
 
-def check_states(
-    states: LstmStates, names: tuple[str, ...], shapes: tuple[Shape, ...], *, batch: int
-) -> None:
-    """Raise ValueError, naming the tensor, unless the states fit these shapes (batch aside)."""
-    flat = [tensor for pair in states for tensor in pair]
-    if len(flat) != len(shapes):
-        raise ValueError(f"state must hold {len(shapes)} tensors, got {len(flat)}")
-    for name, tensor, shape in zip(names, flat, shapes, strict=True):
-        wanted = (batch, *shape[1:])
-        if tuple(tensor.shape) != wanted:
-            raise ValueError(f"state {name} must have shape {wanted}, got {tuple(tensor.shape)}")
+def as_flat(states: LstmStates) -> list[Tensor]:
+    """((hidden, cell), ..) as hidden, cell, hidden, cell, .."""
+    return [tensor for pair in states for tensor in pair]
 
 
 class ShrinkConv(nn.Module):

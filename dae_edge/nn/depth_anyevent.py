@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dae_edge.nn.config import ENCODERS, PATCH, ModelConfig
-from dae_edge.nn.convlstm import LstmStates, Shape, in_pairs, lstm_state_names, lstm_state_shapes
+from dae_edge.nn.convlstm import LstmStates, in_pairs, lstm_state_names, lstm_state_shapes
 from dae_edge.nn.dpt import DPTHead, RecurrentDPTHead
+from dae_edge.nn.state import Shape
 from dae_edge.nn.vit import VisionTransformer
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)

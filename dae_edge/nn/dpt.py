@@ -1,7 +1,7 @@
 """The DPT head (Ranftl et al., 2021) as Depth Anything V2 has it, plain and recurrent.
 
-Differences of DepthAnyEvent from Depth Anything V2: the last upsampling uses align_corners=False,
-and the final activation is left to the caller. Module names follow the public checkpoints.
+The last upsampling of Depth Anything V2 aligns corners, that of DepthAnyEvent does not; the final
+activation is left to the caller. Module names follow the public checkpoints.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from dae_edge.nn.convlstm import (
     LAYERS,
     LstmStates,
     RecurrentUnit,
-    check_states,
+    as_flat,
     lstm_state_names,
     lstm_state_shapes,
 )
+from dae_edge.nn.state import check_state
 
 
 def _conv3(inputs: int, outputs: int, *, bias: bool = True) -> nn.Conv2d:
@@ -66,8 +67,11 @@ class FeatureFusionBlock(nn.Module):
 class Scratch(nn.Module):
     """The part of the head that Depth Anything V2 trained from scratch: fusion and output."""
 
-    def __init__(self, features: int, out_channels: tuple[int, ...]) -> None:
+    def __init__(
+        self, features: int, out_channels: tuple[int, ...], *, align_corners: bool
+    ) -> None:
         super().__init__()
+        self.align_corners = align_corners
         first, second, third, fourth = out_channels
         self.layer1_rn = _conv3(first, features, bias=False)
         self.layer2_rn = _conv3(second, features, bias=False)
@@ -96,15 +100,27 @@ class Scratch(nn.Module):
         height, width = _size(layer1)
         path = self.refinenet1(path, layer1, (2 * height, 2 * width))
         path = self.output_conv1(path)
-        path = functional.interpolate(path, size=size, mode="bilinear", align_corners=False)
+        path = functional.interpolate(
+            path, size=size, mode="bilinear", align_corners=self.align_corners
+        )
         out: Tensor = self.output_conv2(path)
         return out
 
 
 class DPTHead(nn.Module):
-    """Four sets of tokens to one map at network size; carries no state."""
+    """Four sets of tokens to one map at network size; carries no state.
 
-    def __init__(self, width: int, features: int, out_channels: tuple[int, ...]) -> None:
+    ``align_corners`` is that of the last upsampling.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        features: int,
+        out_channels: tuple[int, ...],
+        *,
+        align_corners: bool = False,
+    ) -> None:
         super().__init__()
         first, second, _, fourth = out_channels
         self.projects = nn.ModuleList(
@@ -118,7 +134,7 @@ class DPTHead(nn.Module):
                 nn.Conv2d(fourth, fourth, kernel_size=3, stride=2, padding=1),
             ]
         )
-        self.scratch = Scratch(features, out_channels)
+        self.scratch = Scratch(features, out_channels, align_corners=align_corners)
 
     def reassemble(self, taps: list[Tensor], grid: tuple[int, int]) -> list[Tensor]:
         """Four [B, rows * columns, width] -> maps at 4, 2, 1 and 1/2 times the grid."""
@@ -164,7 +180,7 @@ class RecurrentDPTHead(DPTHead):
         """One step of each unit; what goes on to fusion is the hidden part of the new state."""
         if states is not None:
             shapes = lstm_state_shapes(*grid, channels=self.features)
-            check_states(states, lstm_state_names(), shapes, batch=layers[0].shape[0])
+            check_state(as_flat(states), lstm_state_names(), shapes, batch=layers[0].shape[0])
         units = {1: self.gru_layer_1, 2: self.gru_layer_2, 3: self.gru_layer_3, 4: self.gru_layer_4}
         new = tuple(
             units[layer](layers[layer - 1], None if states is None else states[place])

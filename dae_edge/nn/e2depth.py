@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dae_edge.nn.convlstm import ConvLSTM, LstmState, LstmStates, Shape, check_states, in_pairs
+from dae_edge.nn.convlstm import ConvLSTM, LstmState, LstmStates, as_flat, in_pairs
+from dae_edge.nn.state import Shape, check_state
 
 BINS = 5
 """Time bins of the voxel grid."""
@@ -170,7 +171,7 @@ class E2Depth(nn.Module):
         if state is None:
             state = self.zero_state(height, width, batch=batch)
         shapes = self.state_shapes(height, width)
-        check_states(state, self.state_names(), shapes, batch=batch)
+        check_state(as_flat(state), self.state_names(), shapes, batch=batch)
         left, right = _margins(width)
         top, bottom = _margins(height)
         padded = functional.pad(

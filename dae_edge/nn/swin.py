@@ -1,149 +1,29 @@
 """Swin transformer blocks (Liu et al., 2021) as MMSegmentation has them, and the encoder of them.
 
-Differences from the first publication: maps are padded with zeros to whole windows after the norm,
-blocks shift their windows even where one window covers the map, and patch merging orders channels
-as ``unfold`` does. Maps are [B, h, w, C]; module names follow the checkpoints of MMSegmentation.
+Patch merging orders channels as ``unfold`` does. Maps are [B, h, w, C]; module names follow the
+checkpoints of MMSegmentation.
 """
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-WINDOW = 7
-"""Side of an attention window, in tokens."""
+from dae_edge.nn.windows import CrossWindowAttention, WindowAttention, Windowed, pad_to_multiple
 
-SHIFT = WINDOW // 2
-AREA = WINDOW * WINDOW
-
-APART = -100.0
-"""Added to the scores of tokens that meet in a window only because the map was rolled."""
+PATCH = 4
+"""Side of an image patch, in pixels."""
 
 
-def relative_position_index() -> Tensor:
-    """Row of the bias table for each pair of tokens in a window: int64 [49, 49]."""
-    side = 2 * WINDOW - 1
-    rows, columns = torch.arange(WINDOW), torch.arange(WINDOW)
-    place = (side * rows[:, None] + columns).flatten()
-    return place[:, None] - place + (side + 1) * (WINDOW - 1)
+def map_sizes(height: int, width: int) -> tuple[tuple[int, int], ...]:
+    """(rows, columns) of the four maps of an image, fine to coarse: each division rounds up.
 
-
-def to_windows(tokens: Tensor) -> Tensor:
-    """[B, 7 r, 7 c, C] -> [B, r c, 49, C]."""
-    batch, height, width, channels = tokens.shape
-    rows, columns = height // WINDOW, width // WINDOW
-    tiles = tokens.reshape(batch, rows, WINDOW, columns, WINDOW, channels).transpose(2, 3)
-    return tiles.reshape(batch, rows * columns, AREA, channels)
-
-
-def from_windows(windows: Tensor, height: int, width: int) -> Tensor:
-    """[B, r c, 49, C] -> [B, height = 7 r, width = 7 c, C]."""
-    batch, _, _, channels = windows.shape
-    rows, columns = height // WINDOW, width // WINDOW
-    tiles = windows.reshape(batch, rows, columns, WINDOW, WINDOW, channels).transpose(2, 3)
-    return tiles.reshape(batch, height, width, channels)
-
-
-def shift_mask(height: int, width: int) -> Tensor:
-    """What a shifted map adds to its scores: float32 [r c, 1, 49, 49], 0 or -100.
-
-    Rolling brings the first rows (columns) next to the last; tokens see only their own side.
+    >>> map_sizes(224, 224), map_sizes(260, 346)
+    (((56, 56), (28, 28), (14, 14), (7, 7)), ((65, 87), (33, 44), (17, 22), (9, 11)))
     """
-
-    def sides(size: int) -> Tensor:
-        return torch.arange(size).ge(size - WINDOW).long() + torch.arange(size).ge(size - SHIFT)
-
-    regions = 3 * sides(height)[:, None] + sides(width)
-    windows = to_windows(regions[None, :, :, None])[0, :, :, 0]
-    apart = windows[:, None, :, None] != windows[:, None, None, :]
-    return apart.float() * APART
-
-
-class WindowBias(nn.Module):
-    """What the attention of every window adds to its scores: a learned bias per offset and head."""
-
-    relative_position_index: Tensor
-
-    def __init__(self, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.relative_position_bias_table = nn.Parameter(torch.zeros((2 * WINDOW - 1) ** 2, heads))
-        self.register_buffer("relative_position_index", relative_position_index())
-
-    def bias(self) -> Tensor:
-        """[heads, 49, 49]."""
-        pairs = self.relative_position_bias_table[self.relative_position_index.flatten()]
-        return pairs.T.reshape(self.heads, AREA, AREA)
-
-    def attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
-        """Softmax attention within windows: three [B, n, 49, C] -> one.
-
-        The scale goes on q before the product, which keeps FP16 in range.
-        """
-        channels = q.shape[-1]
-        split = (*q.shape[:-1], self.heads, channels // self.heads)
-        q = q * (channels // self.heads) ** -0.5
-        q, k, v = (part.reshape(split).transpose(2, 3) for part in (q, k, v))
-        scores = q @ k.transpose(-1, -2) + self.bias()  # [B, n, heads, 49, 49]
-        if mask is not None:
-            scores = scores + mask
-        return (scores.softmax(dim=-1) @ v).transpose(2, 3).flatten(3)
-
-
-class WindowAttention(WindowBias):
-    """Self-attention within windows."""
-
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__(heads)
-        self.qkv = nn.Linear(width, 3 * width)
-        self.proj = nn.Linear(width, width)
-
-    def forward(self, windows: Tensor, mask: Tensor | None) -> Tensor:
-        """[B, n, 49, width] -> [B, n, 49, width]."""
-        q, k, v = self.qkv(windows).chunk(3, dim=-1)
-        out: Tensor = self.proj(self.attend(q, k, v, mask))
-        return out
-
-
-class CrossWindowAttention(WindowBias):
-    """Attention of one map's windows to the same windows of another."""
-
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__(heads)
-        self.q = nn.Linear(width, width)
-        self.kv = nn.Linear(width, 2 * width)
-        self.proj = nn.Linear(width, width)
-
-    def forward(self, windows: Tensor, mask: Tensor | None, others: Tensor) -> Tensor:
-        """Two [B, n, 49, width] -> one."""
-        k, v = self.kv(others).chunk(2, dim=-1)
-        out: Tensor = self.proj(self.attend(self.q(windows), k, v, mask))
-        return out
-
-
-class Windowed(nn.Module):
-    """Attention over whole maps: pads, shifts, cuts into windows, and back."""
-
-    def __init__(self, attention: nn.Module, *, shifted: bool) -> None:
-        super().__init__()
-        self.w_msa = attention
-        self.shifted = shifted
-
-    def forward(self, *maps: Tensor) -> Tensor:
-        """One or more [B, h, w, C] -> [B, h, w, C]."""
-        height, width = maps[0].shape[1:3]
-        down, right = -height % WINDOW, -width % WINDOW
-        padded = [functional.pad(tokens, (0, 0, 0, right, 0, down)) for tokens in maps]
-        mask = None
-        if self.shifted:
-            padded = [tokens.roll((-SHIFT, -SHIFT), dims=(1, 2)) for tokens in padded]
-            mask = shift_mask(height + down, width + right).to(maps[0])
-        first, *others = (to_windows(tokens) for tokens in padded)
-        mixed = from_windows(self.w_msa(first, mask, *others), height + down, width + right)
-        if self.shifted:
-            mixed = mixed.roll((SHIFT, SHIFT), dims=(1, 2))
-        return mixed[:, :height, :width]
+    return tuple(
+        (-(-height // (PATCH << level)), -(-width // (PATCH << level))) for level in range(4)
+    )
 
 
 class FeedForward(nn.Module):
@@ -196,15 +76,17 @@ class CrossSwinBlock(nn.Module):
 
 
 class PatchEmbed(nn.Module):
-    """[B, 3, 4 h, 4 w] -> [B, h, w, width]."""
+    """[B, 3, H, W] -> [B, h, w, width], a quarter of the size; the image is padded with zeros."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.projection = nn.Conv2d(3, width, kernel_size=4, stride=4)
+        self.projection = nn.Conv2d(3, width, kernel_size=PATCH, stride=PATCH)
         self.norm = nn.LayerNorm(width)
 
     def forward(self, image: Tensor) -> Tensor:
         """Cut into patches, project and normalise each."""
+        height, width = image.shape[-2:]
+        image = functional.pad(image, (0, -width % PATCH, 0, -height % PATCH))
         out: Tensor = self.norm(self.projection(image).permute(0, 2, 3, 1))
         return out
 
@@ -218,7 +100,11 @@ class PatchMerging(nn.Module):
         self.reduction = nn.Linear(4 * width, 2 * width, bias=False)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """[B, 2 h, 2 w, width] -> [B, h, w, 2 width]; channel first, then row, then column."""
+        """[B, h, w, width] -> [B, h / 2, w / 2, 2 width]; an odd map gets a row or column of zeros.
+
+        The channels of the four tokens are ordered by channel first, then row, then column.
+        """
+        tokens = pad_to_multiple(tokens, 2)
         batch, height, width, channels = tokens.shape
         tiles = tokens.reshape(batch, height // 2, 2, width // 2, 2, channels)
         merged = tiles.permute(0, 1, 3, 5, 2, 4).flatten(3)
@@ -236,11 +122,11 @@ class SwinStage(nn.Module):
         )
         self.downsample = None if last else PatchMerging(width)
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        """[B, h, w, width] -> [B, h, w, width], before ``downsample``."""
+    def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """[B, h, w, width] -> the map of this stage, and the tokens of the next."""
         for block in self.blocks:
             tokens = block(tokens)
-        return tokens
+        return tokens, tokens if self.downsample is None else self.downsample(tokens)
 
 
 class SwinTransformer(nn.Module):
@@ -258,12 +144,10 @@ class SwinTransformer(nn.Module):
             self.add_module(f"norm{index}", nn.LayerNorm(width * 2**index))
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        """float32 [B, 3, 32 r, 32 c] -> four [B, h, w, C], fine to coarse."""
+        """float32 [B, 3, H, W] -> four [B, h, w, C], fine to coarse; sizes as :func:`map_sizes`."""
         tokens: Tensor = self.patch_embed(image)
         maps = []
         for index, stage in enumerate(self.stages):
-            tokens = stage(tokens)
-            maps.append(self.get_submodule(f"norm{index}")(tokens))
-            if stage.downsample is not None:
-                tokens = stage.downsample(tokens)
+            features, tokens = stage(tokens)
+            maps.append(self.get_submodule(f"norm{index}")(features))
         return maps

@@ -56,10 +56,10 @@ class Attention(nn.Module):
 class Mlp(nn.Module):
     """Two linear layers with an exact (erf) GELU between them."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, *, ratio: int = 4) -> None:
         super().__init__()
-        self.fc1 = nn.Linear(width, 4 * width)
-        self.fc2 = nn.Linear(4 * width, width)
+        self.fc1 = nn.Linear(width, ratio * width)
+        self.fc2 = nn.Linear(ratio * width, width)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """[B, N, width] -> [B, N, width]."""

@@ -1,16 +1,18 @@
-"""Load a checkpoint's weights into a model, strictly: every key, every shape, nothing else.
+"""Read the tensors of a checkpoint file, and load them strictly: every key, every shape, all finite.
 
 Takes .pth (torch.save of a state dict, or of a dict that holds one as "state_dict") and
 .safetensors. Nothing in the file is executed: pickles that name anything but tensors and plain
-containers are refused.
+containers are refused. So are tensors that claim more elements than the file stores.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
+import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +21,42 @@ from dae_edge.errors import ContractError, FormatError
 from dae_edge.extras import require
 
 NAMES_SHOWN = 3
+FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
+
+
+class WeightsFile(NamedTuple):
+    """What a file of weights holds.
+
+    Attributes:
+        tensors: Dense float tensors on the CPU, by key.
+        sha256: Of the whole file, in hexadecimal.
+        config: What a .pth holds as "config" beside its "state_dict"; None where it has none.
+        metadata: The texts that a .safetensors file carries.
+    """
+
+    tensors: dict[str, Tensor]
+    sha256: str
+    config: Any
+    metadata: dict[str, str]
+
+
+def read_weights(path: Path) -> WeightsFile:
+    """Read a file of weights, of any model.
+
+    Raises:
+        FormatError: the file is not a checkpoint, or holds something other than dense tensors.
+        MissingExtraError: a .safetensors file without the safetensors package.
+    """
+    data = path.read_bytes()
+    config, metadata = None, {}
+    if path.suffix == ".safetensors":
+        content, metadata = _read_safetensors(data, path)
+    else:
+        content = _read_torch(data, path)
+        if isinstance(content, dict) and "state_dict" in content:
+            content, config = content["state_dict"], content.get("config")
+    tensors = _checked_tensors(content, path)
+    return WeightsFile(tensors, hashlib.sha256(data).hexdigest(), config, metadata)
 
 
 def load_weights(path: str | Path, model: nn.Module) -> str:
@@ -28,57 +66,29 @@ def load_weights(path: str | Path, model: nn.Module) -> str:
         The sha256 of the file, in hexadecimal.
 
     Raises:
-        FormatError: the file is not a checkpoint, or holds something other than dense tensors.
+        FormatError: the file is not a checkpoint, or holds something other than finite dense
+            tensors.
         ContractError: keys are missing or unexpected, or shapes differ; the text names some.
         MissingExtraError: a .safetensors file without the safetensors package.
     """
     path = Path(path)
-    data = path.read_bytes()
-    read = _read_safetensors if path.suffix == ".safetensors" else _read_torch
-    weights = _checked_tensors(read(data, path), path)
-    _require_same_layout(weights, model, path)
-    model.load_state_dict(weights, strict=True)
-    return hashlib.sha256(data).hexdigest()
+    file = read_weights(path)
+    require_same_layout(file.tensors, model.state_dict(), path)
+    require_finite(file.tensors, path)
+    model.load_state_dict(file.tensors, strict=True)
+    return file.sha256
 
 
-def _read_torch(data: bytes, path: Path) -> Any:
-    try:
-        content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except Exception as error:  # a broken pickle or archive can raise almost any type
-        raise _not_a_checkpoint(path, error) from error
-    if isinstance(content, dict) and "state_dict" in content:
-        return content["state_dict"]
-    return content
+def require_same_layout(
+    weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor], source: str | Path
+) -> None:
+    """Raise ContractError unless the keys and shapes are the wanted ones; name those that differ.
 
-
-def _read_safetensors(data: bytes, path: Path) -> Any:
-    safetensors = require("safetensors.torch", extra="export", purpose="reading .safetensors")
-    try:
-        return safetensors.load(data)
-    except Exception as error:  # its own error type is not part of what require returns
-        raise _not_a_checkpoint(path, error) from error
-
-
-def _not_a_checkpoint(path: Path, error: Exception) -> FormatError:
-    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-    return FormatError(f"{path}: not a checkpoint that can be read safely: {reason}")
-
-
-def _checked_tensors(content: Any, path: Path) -> dict[str, Tensor]:
-    if not isinstance(content, dict):
-        kind = type(content).__name__
-        raise FormatError(f"{path}: a checkpoint must hold a dict of tensors, got {kind}")
-    for key, value in content.items():
-        dense = isinstance(value, Tensor) and value.layout is torch.strided
-        if not (isinstance(key, str) and dense and value.is_floating_point()):
-            tensor = isinstance(value, Tensor)
-            kind = f"{value.layout} {value.dtype}" if tensor else type(value).__name__
-            raise FormatError(f"{path}: {key!r} must be a dense float tensor, got {kind}")
-    return content
-
-
-def _require_same_layout(weights: dict[str, Tensor], model: nn.Module, path: Path) -> None:
-    wanted = model.state_dict()
+    A prefix that all keys seem to have (``module.``) is named, not stripped.
+    """
+    for key in wanted:
+        require_no_prefix(weights, key, source)
+        break  # a prefix is on the first key, or is no prefix
     misshaped = [
         f"{key} {list(weights[key].shape)} (wanted {list(wanted[key].shape)})"
         for key in wanted
@@ -91,7 +101,76 @@ def _require_same_layout(weights: dict[str, Tensor], model: nn.Module, path: Pat
     ]
     if any(faults):
         told = "; ".join(fault for fault in faults if fault)
-        raise ContractError(f"{path}: weights do not fit the model: {told}")
+        raise ContractError(f"{source}: weights do not fit the model: {told}")
+
+
+def require_no_prefix(weights: Mapping[str, Tensor], key: str, source: str | Path) -> None:
+    """Raise ContractError if ``key`` is there only with something in front of it."""
+    longer = [found for found in weights if found.endswith("." + key)]
+    if key in weights or not longer:
+        return
+    prefix = longer[0].removesuffix(key)
+    count = sum(found.startswith(prefix) for found in weights)
+    raise ContractError(
+        f"{source}: {count} of {len(weights)} keys seem to have the prefix {prefix!r}: save the "
+        f"weights of the inner model (model.{prefix}state_dict()), whose keys have none"
+    )
+
+
+def require_finite(weights: Mapping[str, Tensor], source: str | Path) -> None:
+    """Raise FormatError if a value is NaN or infinite, or would be in float32; name the key."""
+    for key, tensor in weights.items():
+        finite = torch.isfinite(tensor.detach().float())
+        if not finite.all():
+            bad = finite.numel() - int(finite.sum())
+            raise FormatError(f"{source}: {key}: {bad} of {finite.numel()} values are not finite")
+
+
+def _read_torch(data: bytes, path: Path) -> Any:
+    try:
+        return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    except Exception as error:  # a broken pickle or archive can raise almost any type
+        raise _not_a_checkpoint(path, error) from error
+
+
+def _read_safetensors(data: bytes, path: Path) -> tuple[Any, dict[str, str]]:
+    safetensors = require("safetensors.torch", extra="export", purpose="reading .safetensors")
+    try:
+        tensors = safetensors.load(data)
+        length = int.from_bytes(data[:8], "little")
+        header = json.loads(data[8 : 8 + length])  # load() gives the tensors only
+    except Exception as error:  # its own error type is not part of what require returns
+        raise _not_a_checkpoint(path, error) from error
+    return tensors, header.get("__metadata__") or {}
+
+
+def _not_a_checkpoint(path: Path, error: Exception) -> FormatError:
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return FormatError(f"{path}: not a checkpoint that can be read safely: {reason}")
+
+
+def _checked_tensors(content: Any, path: Path) -> dict[str, Tensor]:
+    if not isinstance(content, dict):
+        kind = type(content).__name__
+        raise FormatError(f"{path}: a checkpoint must hold a dict of tensors, got {kind}")
+    for key, value in content.items():
+        if not (isinstance(key, str) and _is_dense(value)):
+            tensor = isinstance(value, Tensor)
+            kind = f"{value.layout} {value.dtype}" if tensor else type(value).__name__
+            raise FormatError(f"{path}: {key!r} must be a dense float tensor, got {kind}")
+        if value.numel() * value.element_size() > value.untyped_storage().nbytes():
+            shape = list(value.shape)
+            raise FormatError(f"{path}: {key!r} claims {shape}, but fewer values are stored")
+    return dict(content)
+
+
+def _is_dense(value: object) -> bool:
+    return (
+        isinstance(value, Tensor)
+        and value.layout is torch.strided
+        and value.device.type == "cpu"
+        and value.dtype in FLOATS
+    )
 
 
 def _count(what: str, names: list[str]) -> str:

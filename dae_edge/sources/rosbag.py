@@ -32,6 +32,7 @@ from dae_edge.sources.ros_messages import (
 )
 from dae_edge.sources.source import PACKET_EVENTS
 
+ROS1_MAGIC = b"#ROSBAG"
 ENCODINGS = ("evt3", "mono")
 EVT3_CLOCK_US = 1 << 24
 """The clock of EVT3 goes once around in this time."""
@@ -202,10 +203,17 @@ def _content(message: Message) -> EventPacket | EventArray:
     return packet
 
 
+def _is_ros1(path: Path) -> bool:
+    if path.is_dir():
+        return False
+    with path.open("rb") as file:
+        return file.read(len(ROS1_MAGIC)) == ROS1_MAGIC
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
     """Open the bag with the reader of its kind; whatever this raises on bad bytes: FormatError."""
-    kind = "rosbags.rosbag1" if path.suffix == ".bag" else "rosbags.rosbag2"
+    kind = "rosbags.rosbag1" if _is_ros1(path) else "rosbags.rosbag2"
     reader_class = require(kind, extra="rosbag", purpose="reading ROS bags").Reader
     try:
         reader = reader_class(path)
@@ -223,7 +231,7 @@ def _messages(path: Path, topic: str) -> Iterator[tuple[Message, float | None]]:
     with _opened(path) as bag:
         connections = [connection for connection in bag.connections if connection.topic == topic]
         total = sum(connection.msgcount or 0 for connection in connections)
-        cdr = path.suffix != ".bag"
+        cdr = not _is_ros1(path)
         rows = bag.messages(connections=connections)
         for count in itertools.count(1):
             try:

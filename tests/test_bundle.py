@@ -1,0 +1,318 @@
+"""Bundles on disk: whatever is wrong with one is named, and none is ever half written."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dae_edge import bundle
+from dae_edge.errors import ContractError
+
+CONTENT: dict[str, Any] = {
+    "model": {"name": "small", "recurrent": True},
+    "weights": {"source": "student.pth", "sha256": "0" * 64, "trained": True},
+    "input": {"sensor": [112, 84], "window_us": 50_000, "background": "black"},
+    "states": [{"name": "layer1.cell", "shape": [1, 32, 22, 30], "dtype": "float32"}],
+    "output": {"shape": [84, 112], "unit": "m"},
+    "target": "onnx-fp32",
+    "onnx": "model.onnx",
+    "engine": {"backend": "onnxruntime", "file": "model.onnx"},
+    "verdict": {"passed": True},
+}
+
+
+def write(path: Path, *, model: bytes = b"a model") -> Path:
+    with bundle.writing(path) as folder:
+        (folder / "model.onnx").write_bytes(model)
+        (folder / "report.md").write_text("fine\n")
+        bundle.seal(folder, CONTENT)
+    return path
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return write(tmp_path / "small.dae")
+
+
+def edit(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    manifest = json.loads((path / "manifest.json").read_bytes())
+    change(manifest)
+    (path / "manifest.json").write_text(json.dumps(manifest))
+
+
+def complaint(path: Path) -> str:
+    with pytest.raises(ContractError) as caught:
+        bundle.read(path).verify()
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+# ---- Reading -------------------------------------------------------------------------------------
+
+
+def test_what_was_written_is_read_and_verified(path: Path) -> None:
+    found = bundle.read(path)
+    found.verify()
+    assert found.manifest["model"]["name"] == "small"
+    assert found.contract.sensor == (112, 84)
+    assert found.contract.depth_shape == (84, 112)
+    assert found.contract.states[0].shape == (1, 32, 22, 30)
+    assert found.file("report.md") == path / "report.md"
+    assert sorted(os.listdir(path)) == ["manifest.json", "model.onnx", "report.md"]
+
+
+def test_a_file_that_the_manifest_does_not_list_is_not_handed_out(path: Path) -> None:
+    (path / "other.bin").write_bytes(b"")
+    with pytest.raises(ContractError, match=r"lists no file 'other\.bin'"):
+        bundle.read(path).file("other.bin")
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "report.md"])
+def test_one_flipped_bit_in_any_file_is_found(path: Path, name: str) -> None:
+    data = bytearray((path / name).read_bytes())
+    data[len(data) // 2] ^= 1
+    (path / name).write_bytes(data)
+    assert f"{name}: changed since it was verified" in complaint(path)
+
+
+def test_a_longer_file_and_a_missing_one_are_named(path: Path) -> None:
+    with (path / "model.onnx").open("ab") as file:
+        file.write(b"x")
+    assert complaint(path).endswith("model.onnx: wanted 7 bytes, got 8")
+    (path / "model.onnx").unlink()
+    assert complaint(path).endswith("model.onnx: missing, or not a plain file")
+
+
+def test_a_link_in_place_of_a_file_is_refused_though_its_content_fits(path: Path) -> None:
+    elsewhere = path.parent / "elsewhere"
+    (path / "model.onnx").rename(elsewhere)
+    (path / "model.onnx").symlink_to(elsewhere)
+    assert complaint(path).endswith("model.onnx: missing, or not a plain file")
+
+
+@pytest.mark.parametrize(
+    "name", ["../x", "/etc/passwd", "a/b", "..", ".hidden", "", "a\\b", "C:x", "a\n", "a\x00b"]
+)
+def test_names_that_could_lead_out_of_the_bundle_are_refused(path: Path, name: str) -> None:
+    def add(manifest: dict[str, Any]) -> None:
+        manifest["files"][name] = manifest["files"]["model.onnx"]
+
+    edit(path, add)
+    assert f"{name!r} is not a plain file name" in complaint(path)
+
+
+@pytest.mark.parametrize("key", ["onnx", "file"])
+def test_the_engine_reads_only_files_that_were_verified(path: Path, key: str) -> None:
+    def point_out(manifest: dict[str, Any]) -> None:
+        (manifest if key == "onnx" else manifest["engine"])[key] = "../model.onnx"
+
+    edit(path, point_out)
+    assert "is not among the files" in complaint(path)
+
+
+def test_a_newer_version_is_named(path: Path) -> None:
+    edit(path, lambda manifest: manifest.update(version=2))
+    assert complaint(path).endswith("wanted dae-bundle version 1, got ('dae-bundle', 2)")
+
+
+def test_no_bundle_at_all_and_things_that_are_none(path: Path, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="no such bundle"):
+        bundle.read(tmp_path / "nothing.dae")
+    for other in (tmp_path, path / "model.onnx"):
+        with pytest.raises(ContractError, match="not a bundle"):
+            bundle.read(other)
+
+
+def test_a_manifest_cut_anywhere_is_refused(path: Path) -> None:
+    whole = (path / "manifest.json").read_bytes()
+    for length in range(0, len(whole) - 1, 7):  # the last byte is the end of the line
+        (path / "manifest.json").write_bytes(whole[:length])
+        assert "not JSON" in complaint(path)
+
+
+@pytest.mark.parametrize("data", [b"[" * 100_000, b"\xff\xfe", b"9" * 5000, b"null", b"[]", b"3"])
+def test_json_that_is_none_or_too_deep_is_refused(path: Path, data: bytes) -> None:
+    (path / "manifest.json").write_bytes(data)
+    complaint(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda m: m["states"].append(m["states"][0]), "a name appears twice"),
+        (lambda m: m["states"][0].update(dtype="int8"), "dtype must be float32 or float16"),
+        (lambda m: m["states"][0].update(shape=[1, 2, 3]), "states[0].shape: wanted 4 sizes"),
+        (lambda m: m["input"].update(sensor=[112, 0]), "input.sensor: wanted 2 sizes"),
+        (lambda m: m["input"].update(sensor=[112, True]), "input.sensor: wanted 2 sizes"),
+        (lambda m: m["input"].update(window_us=0), "input.window_us must be 1.."),
+        (lambda m: m["input"].update(window_us=10**12), "input.window_us must be 1.."),
+        (lambda m: m["input"].update(background="red"), "wanted black or white"),
+        (lambda m: m["weights"].update(trained=1), "weights.trained: wanted bool, got 1"),
+        (lambda m: m["engine"].pop("backend"), "engine.backend is missing"),
+        (lambda m: m.update(verdict=[]), "verdict.passed is missing"),
+        (lambda m: m["files"]["report.md"].pop("sha256"), "report.md: wanted bytes and sha256"),
+    ],
+)
+def test_each_wrong_field_is_named(
+    path: Path, change: Callable[[dict[str, Any]], object], words: str
+) -> None:
+    edit(path, change)
+    assert words in complaint(path)
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Paths of everything inside a JSON value."""
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, item in items:
+        yield (*path, key)
+        if isinstance(item, dict | list):
+            yield from places(item, (*path, key))
+
+
+TEXT = st.text(st.sampled_from("ab./\\\n\x00\u00e9\ud800"), max_size=6)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@pytest.fixture(scope="module")
+def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write(tmp_path_factory.mktemp("scratch") / "small.dae")
+
+
+@pytest.fixture(scope="module")
+def pristine(scratch: Path) -> bytes:
+    return (scratch / "manifest.json").read_bytes()
+
+
+def read_or_refuse(path: Path) -> None:
+    try:
+        found = bundle.read(path)
+        found.verify()
+    except ContractError:
+        return
+    assert len(found.contract.inputs()) == 1 + len(found.manifest["states"])
+    assert found.contract.metadata()
+
+
+@given(data=st.data())
+def test_a_manifest_with_anything_anywhere_is_read_or_refused(
+    data: st.DataObject, scratch: Path, pristine: bytes
+) -> None:
+    manifest = copy.deepcopy(json.loads(pristine))
+    place = data.draw(st.sampled_from(list(places(manifest))))
+    inside = manifest
+    for key in place[:-1]:
+        inside = inside[key]
+    if data.draw(st.booleans()):
+        inside[place[-1]] = data.draw(JSON)
+    else:
+        del inside[place[-1]]
+    (scratch / "manifest.json").write_text(json.dumps(manifest))
+    read_or_refuse(scratch)
+
+
+@given(data=st.data())
+def test_a_manifest_with_a_flipped_byte_is_read_or_refused(
+    data: st.DataObject, scratch: Path, pristine: bytes
+) -> None:
+    damaged = bytearray(pristine)
+    position = data.draw(st.integers(0, len(damaged) - 1))
+    damaged[position] ^= data.draw(st.integers(1, 255))
+    (scratch / "manifest.json").write_bytes(damaged)
+    read_or_refuse(scratch)
+
+
+# ---- Writing -------------------------------------------------------------------------------------
+
+
+def fail_half_way(path: Path, error: type[BaseException]) -> None:
+    with bundle.writing(path) as folder:
+        (folder / "model.onnx").write_bytes(b"half")
+        raise error
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+def test_a_failure_leaves_nothing_behind(tmp_path: Path, error: type[BaseException]) -> None:
+    with pytest.raises(error):
+        fail_half_way(tmp_path / "new.dae", error)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failure_keeps_the_older_bundle(path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        fail_half_way(path, KeyboardInterrupt)
+    bundle.read(path).verify()
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_success_replaces_the_older_bundle_and_leaves_nothing_else(path: Path) -> None:
+    (path / "stray.txt").write_text("of the older bundle")
+    write(path, model=b"a newer model")
+    bundle.read(path).verify()
+    assert (path / "model.onnx").read_bytes() == b"a newer model"
+    assert list(path.parent.iterdir()) == [path]
+    assert not (path / "stray.txt").exists()
+
+
+def test_what_is_no_bundle_is_not_deleted_for_one(tmp_path: Path) -> None:
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "thesis.txt").write_text("years of work")
+    (tmp_path / "notes").write_text("more of it")
+    for name in ("results", "notes"):
+        with pytest.raises(ValueError, match="exists and is not a bundle"):
+            write(tmp_path / name)
+    assert (tmp_path / "results" / "thesis.txt").read_text() == "years of work"
+    assert sorted(os.listdir(tmp_path)) == ["notes", "results"]
+
+
+def test_folders_on_the_way_are_made_and_rights_follow_the_umask(tmp_path: Path) -> None:
+    path = write(tmp_path / "a" / "b" / "small.dae")
+    mask = os.umask(0)
+    os.umask(mask)
+    assert path.stat().st_mode & 0o777 == 0o777 & ~mask
+
+
+def test_numbers_that_json_does_not_know_are_not_written(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        bundle.seal(tmp_path, {"error": float("nan")})
+
+
+KILLED = """
+import sys, time
+from pathlib import Path
+from dae_edge import bundle
+
+with bundle.writing(Path(sys.argv[1])) as folder:
+    (folder / "model.onnx").write_bytes(b"half")
+    bundle.seal(folder, {})
+    print("writing", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_killed_process_leaves_no_bundle_under_the_name_and_keeps_an_older_one(
+    path: Path, tmp_path: Path
+) -> None:
+    for destination in (tmp_path / "new.dae", path):
+        command = [sys.executable, "-c", KILLED, str(destination)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "writing\n"
+            process.send_signal(signal.SIGKILL)
+    assert not (tmp_path / "new.dae").exists()
+    bundle.read(path).verify()
+    assert (path / "model.onnx").read_bytes() == b"a model"

@@ -23,7 +23,7 @@ from dae_edge.cli.progress import Progress
 from dae_edge.default_model import default_bundle
 from dae_edge.sources import open_source
 
-SIZES = {"atis.es": (320, 240), "ncars.dat": (120, 100)}
+SENSORS = {"ncars.dat": (120, 100)}
 """Sensors of recordings that do not say theirs."""
 
 
@@ -51,31 +51,18 @@ def main() -> None:
 
 def measure(path: Path) -> dict[str, Any]:
     """One recording through dae-run."""
-    sensor = SIZES.get(path.name)
-    with open_source(path, sensor=sensor_of(path, sensor)) as source:
+    sensor = SENSORS.get(path.name)
+    with open_source(path, sensor=sensor) as source:
         size = source.width, source.height
-        bundle = default_bundle(size, lambda text: print(text, file=sys.stderr))
+    bundle = default_bundle(size, lambda text: print(text, file=sys.stderr))
     with tempfile.TemporaryDirectory() as folder:
         summary = Path(folder) / "summary.json"
         command = [sys.executable, "-m", "dae_edge.cli.run", str(path), "--model", str(bundle)]
-        command += ["--json", str(summary)]
-        if sensor_of(path, sensor):
-            command += ["--sensor", f"{size[0]}x{size[1]}"]
+        command += ["--sensor", f"{size[0]}x{size[1]}"] if sensor else []
         began = perf_counter()
-        subprocess.run(command, check=True, capture_output=True)
+        subprocess.run([*command, "--json", str(summary)], check=True, capture_output=True)
         wall = perf_counter() - began
         return {"file": path.name, "process_s": round(wall, 2), **json.loads(summary.read_text())}
-
-
-def sensor_of(path: Path, sensor: tuple[int, int] | None) -> tuple[int, int] | None:
-    """The size to pass on: only where the recording has none of its own."""
-    if sensor is None:
-        return None
-    try:
-        with open_source(path):
-            return None
-    except ValueError:
-        return sensor
 
 
 def table(rows: list[dict[str, Any]]) -> str:

@@ -131,8 +131,8 @@ def _counted(prediction: Any, target: Any, mask: Mask) -> tuple[NDArray[Any], ND
         )
     kind = np.result_type(p, t, np.float32)
     if mask is None:
-        return p.ravel().astype(kind), t.ravel().astype(kind)
-    return p[mask].astype(kind), t[mask].astype(kind)
+        return p.ravel().astype(kind, copy=False), t.ravel().astype(kind, copy=False)
+    return p[mask].astype(kind, copy=False), t[mask].astype(kind, copy=False)
 
 
 def _log_ratio(prediction: Any, target: Any, mask: Mask, eps: float) -> NDArray[Any]:

@@ -18,25 +18,25 @@ from numpy.typing import NDArray
 from dae_edge import metrics
 from dae_edge.metrics import CUTOFFS_M
 
-_Score = Callable[[NDArray[Any], NDArray[Any], NDArray[np.bool_], float], float]
+_Score = Callable[[NDArray[Any], NDArray[Any], float], float]
 
 _ERRORS: dict[str, _Score] = {
-    "abs_rel": lambda p, t, m, eps: metrics.abs_rel(p, t, m, eps=eps),
-    "sq_rel_squared": lambda p, t, m, eps: metrics.sq_rel_squared(p, t, m, eps=eps),
-    "rmse": lambda p, t, m, eps: metrics.rmse(p, t, m),
-    "rmse_log": lambda p, t, m, eps: metrics.rmse_log(p, t, m, eps=eps),
-    "silog": lambda p, t, m, eps: metrics.silog(p, t, m, eps=eps),
-    "mae": lambda p, t, m, eps: metrics.mae(p, t, m),
-    "median_diff": lambda p, t, m, eps: metrics.median_diff(p, t, m),
-    "delta1": lambda p, t, m, eps: metrics.delta(p, t, m, power=1, eps=eps),
-    "delta2": lambda p, t, m, eps: metrics.delta(p, t, m, power=2, eps=eps),
-    "delta3": lambda p, t, m, eps: metrics.delta(p, t, m, power=3, eps=eps),
+    "abs_rel": lambda p, t, eps: metrics.abs_rel(p, t, eps=eps),
+    "sq_rel_squared": lambda p, t, eps: metrics.sq_rel_squared(p, t, eps=eps),
+    "rmse": lambda p, t, eps: metrics.rmse(p, t),
+    "rmse_log": lambda p, t, eps: metrics.rmse_log(p, t, eps=eps),
+    "silog": lambda p, t, eps: metrics.silog(p, t, eps=eps),
+    "mae": lambda p, t, eps: metrics.mae(p, t),
+    "median_diff": lambda p, t, eps: metrics.median_diff(p, t),
+    "delta1": lambda p, t, eps: metrics.delta(p, t, power=1, eps=eps),
+    "delta2": lambda p, t, eps: metrics.delta(p, t, power=2, eps=eps),
+    "delta3": lambda p, t, eps: metrics.delta(p, t, power=3, eps=eps),
 }
 _DEPTHS: dict[str, _Score] = {
-    "mean_target": lambda p, t, m, eps: metrics.mean_depth(t, m),
-    "median_target": lambda p, t, m, eps: metrics.median_depth(t, m),
-    "mean_prediction": lambda p, t, m, eps: metrics.mean_depth(p, m),
-    "median_prediction": lambda p, t, m, eps: metrics.median_depth(p, m),
+    "mean_target": lambda p, t, eps: metrics.mean_depth(t),
+    "median_target": lambda p, t, eps: metrics.median_depth(t),
+    "mean_prediction": lambda p, t, eps: metrics.mean_depth(p),
+    "median_prediction": lambda p, t, eps: metrics.median_depth(p),
 }
 
 _OFFICIAL = {
@@ -182,7 +182,7 @@ class Strict(Protocol):
         clamped = finite & (p < self.nearest_m)
         p = np.where(finite & ~clamped, p, self.nearest_m)
         everywhere = np.ones(len(t), np.bool_)
-        sq_rel: dict[str, _Score] = {"sq_rel": lambda p, t, m, eps: metrics.sq_rel(p, t, m)}
+        sq_rel: dict[str, _Score] = {"sq_rel": lambda p, t, eps: metrics.sq_rel(p, t)}
         scores = _scores(p, t, everywhere, _ERRORS | sq_rel, eps=0.0)
         return scores | {
             "clamped": float(np.count_nonzero(clamped)),
@@ -217,5 +217,6 @@ def _scores(
     found = {"pixels": float(len(t))}
     for suffix, limit in [("", np.inf)] + [(f"_{limit:.0f}m", limit) for limit in CUTOFFS_M]:
         near = t < limit
-        found |= {f"{name}{suffix}": score(p, t, near, eps) for name, score in table.items()}
+        near_p, near_t = p[near], t[near]
+        found |= {f"{name}{suffix}": score(near_p, near_t, eps) for name, score in table.items()}
     return found

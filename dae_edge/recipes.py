@@ -120,10 +120,9 @@ def load_sensor(name: str) -> Sensor:
     >>> load_sensor("320x240")
     Sensor(name='320x240', width=320, height=240, crop=(0, 0, 320, 240))
     """
-    size = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", name)
+    size = re.fullmatch(r"([1-9][0-9]*)x([1-9][0-9]*)", name)
     if size:
-        width, height = int(size[1]), int(size[2])
-        return Sensor(name, width, height, (0, 0, width, height))
+        return _sensor(name, int(size[1]), int(size[2]), None)
     profiles = _read(_folder("export") / "sensors.toml")
     if name not in profiles:
         raise ValueError(
@@ -131,10 +130,18 @@ def load_sensor(name: str) -> Sensor:
         )
     profile = profiles[name]
     with _complete(f"export/sensors.toml: {name}"):
-        width, height = profile["width"], profile["height"]
-    x, y, crop_width, crop_height = profile.get("crop", [0, 0, width, height])
-    if min(x, y) < 0 or x + crop_width > width or y + crop_height > height:
-        raise ValueError(f"export/sensors.toml: {name}: the crop reaches out of {width}x{height}")
+        return _sensor(name, profile["width"], profile["height"], profile.get("crop"))
+
+
+def _sensor(name: str, width: Any, height: Any, crop: Any) -> Sensor:
+    if not all(type(size) is int and 1 <= size <= 65535 for size in (width, height)):
+        raise ValueError(f"sensor {name}: sizes must be 1..65535, got {width} x {height}")
+    crop = [0, 0, width, height] if crop is None else crop
+    if not isinstance(crop, list) or [type(number) for number in crop] != [int] * 4:
+        raise ValueError(f"sensor {name}: crop must be four whole numbers, got {crop}")
+    x, y, crop_width, crop_height = crop
+    if not (0 <= x < x + crop_width <= width and 0 <= y < y + crop_height <= height):
+        raise ValueError(f"sensor {name}: the crop reaches out of {width}x{height}, got {crop}")
     return Sensor(name, width, height, (x, y, crop_width, crop_height))
 
 

@@ -97,6 +97,8 @@ def test_frames_are_found_by_time(folder):
         (frames / f"frame_{index:010d}.png").touch()
     images = [sample.image and sample.image.name for sample in only(folder)]
     assert images == ["frame_0000000001.png", "frame_0000000002.png", None, None]
+    (frames / "frame_0000000000.png").unlink()  # now nobody knows whose times are left
+    assert [sample.image for sample in only(folder)] == [None] * 4
 
 
 def test_official_numbers_are_those_of_the_paper():

@@ -109,15 +109,16 @@ def test_no_later_window_overwrites_a_depth(model: dae.Model) -> None:
 
 def test_a_depth_belongs_to_the_caller_who_may_change_it(one_model: dae.Model) -> None:
     stream = one_model.stream(origin_us=0)
-    (depth,) = stream.push(events_of(1))
+    stream.push(events_of(1)[:-1])
+    (depth,) = stream.advance(50_000)
     before = depth.values.copy()
     depth.values[...] = -1
-    stale = stream.push(dae.events_from([200_000], [1], [1], [1]))[1]
+    (stale,) = stream.advance(100_000)
     assert stale.stale
     np.testing.assert_array_equal(stale.values, before)
 
 
-@settings(max_examples=8)
+@settings(max_examples=8, deadline=None)  # a busy machine is no fault
 @given(cuts=st.lists(st.integers(0, 9000), max_size=12), seed=st.integers(0, 99))
 def test_packets_cut_anywhere_give_the_same_depth(
     one_model: dae.Model, cuts: list[int], seed: int
@@ -317,7 +318,7 @@ def test_flush_gives_the_window_that_never_ended_once(model: dae.Model) -> None:
     assert len(stream.push(events)) == 1
     (depth,) = stream.flush()
     assert depth.partial
-    assert depth.t_us == events["t"][-1] + 1
+    assert depth.t_us == events["t"][-1]
     assert depth.events == (events["t"] >= 50_000).sum()
     assert stream.flush() == []
     assert stream.health.windows == stream.health.inferred == 2

@@ -25,7 +25,7 @@ from dae_edge.datasets.reading import (
 )
 from dae_edge.datasets.windows import event_windows
 from dae_edge.errors import FormatError
-from dae_edge.events import Events, events_from
+from dae_edge.events import Events
 from dae_edge.sources.hdf5 import BLOCK_EVENTS, open_hdf5
 
 WIDTH, HEIGHT = 640, 480
@@ -115,13 +115,16 @@ class DsecSequence(Sequence):
             )
 
     def _images(self) -> dict[int, Path]:
-        """Frames warped to the event camera, by time; the dataset itself has none."""
+        """Frames warped to the event camera, by time; the dataset itself has none.
+
+        Their numbers are positions in the list of image times.
+        """
         warped = self.path / "images" / "left" / "ev_inf"
         if not warped.is_dir():
             return {}
         frames = numbered(warped, r"(\d+)\.png")
         times_us = read_times(self.path / "images" / "timestamps.txt").tolist()
-        return dict(zip(times_us, frames.values(), strict=False))
+        return {times_us[n]: path for n, path in frames.items() if n < len(times_us)}
 
 
 def read_depth_factor(path: Path) -> np.float32:
@@ -158,8 +161,11 @@ def read_rectified_pixels(path: Path) -> NDArray[np.uint16]:
 
 def rectify(events: Events, rectified: NDArray[np.uint16]) -> Events:
     """Events moved to their rectified pixels; those outside keep their time and lie ``OUTSIDE``."""
-    place = rectified[events["y"], events["x"]]
-    return events_from(events["t"], place[:, 0], place[:, 1], events["on"])
+    pixel = events["y"].astype(np.intp) * WIDTH + events["x"]
+    moved = events.copy()
+    for axis, name in enumerate("xy"):
+        moved[name] = rectified[..., axis].ravel()[pixel]
+    return moved
 
 
 def _depth(path: Path, factor: np.float32) -> NDArray[np.float32]:

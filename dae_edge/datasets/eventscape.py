@@ -7,6 +7,7 @@ of events is the time since the frame before: these 40 ms are the windows here.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,8 +70,9 @@ class EventScapeSequence(Sequence):
         self._files = [(t_us, events[t_us], depths[t_us]) for t_us in events if t_us in depths]
         if not self._files:
             raise FormatError(f"{path}: no file of events has the time of a depth map")
-        frames = path / "rgb" / "data"
-        self._images = _timed(frames, r".*_(\d+)_image\.png") if frames.is_dir() else {}
+        self._images: dict[int, Path] = {}
+        with contextlib.suppress(FormatError):  # depth can do without frames
+            self._images = _timed(path / "rgb" / "data", r".*_(\d+)_image\.png")
 
     def __len__(self) -> int:
         return len(self._files)

@@ -7,6 +7,7 @@ events, left DAVIS, 346x260. Sequences lie in ``test/``, ``train/`` or in the ro
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
@@ -80,9 +81,9 @@ class MvsecSequence(Sequence):
             )
 
     def _frames(self) -> dict[int, Path]:
-        """Frames by time, where the sequence has some at the times of its voxel grids."""
+        """Frames by time. Depth can do without them, so a list that does not fit gives none."""
         for folder in ("davis_left_sync", "davis"):
-            if (self.path / "rgb" / folder / "timestamps.txt").is_file():
+            with contextlib.suppress(FormatError):
                 frames, times_us = _listed(self.path / "rgb" / folder, r"frame_(\d+)\.png")
                 return dict(zip(times_us.tolist(), frames, strict=True))
         return {}

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, get_args
@@ -20,6 +19,12 @@ from dae_edge.nn.config import Activation, Encoder, ModelConfig
 CONFIG_FILE = "config.json"
 MODEL_TYPES = {"DAv2": False, "RecDAv2": True}
 ENCODERS: dict[str, Encoder] = {"vits": "small", "vitb": "base", "vitl": "large"}
+
+LARGEST_SIZE = 1 << 16
+"""Pixels or channels: more is a mistake, and could ask for more memory than there is."""
+
+LARGEST_FACTOR = 1e30
+LONGEST_SHOWN = 60
 
 _T = TypeVar("_T")
 _REQUIRED: Any = object()
@@ -85,18 +90,24 @@ def released(content: Any, where: str) -> Description:
     encoder = section.choice("encoder", ENCODERS)
     values = _common(section, "input_size_width", "input_size_height")
     section.take("input_channels", _three_channels, "3: it is about event images only", default=3)
-    section.take("input_type", lambda value: value == "events" or None, "'events'", default=True)
-    section.take(
-        "recurrent_block_type", lambda value: value == "convlstm" or None, "'convlstm'", default=0
-    )
-    section.take("freeze_encoder", _flag, "true or false", default=0)  # training only
-    section.take("checkpoint_path", _text, "a text", default="")  # where its author had it
+    section.choice("input_type", {"events": True}, default=True)
+    section.choice("recurrent_block_type", {"convlstm": True}, default=True)
+    section.take("freeze_encoder", _flag, "true or false", default=False)  # for training only
+    section.take("checkpoint_path", _text, "a text", default="")  # where somebody had it
     section.end()
     return Description(
         where,
         _model(section.where, encoder=encoder, recurrent=recurrent, **values),
         _trainer(sections.content.get("trainer", {}), where),
     )
+
+
+def in_released_names(model: ModelConfig) -> str:
+    """Encoder and recurrence as config.json would say them."""
+    kinds = {recurrent: name for name, recurrent in MODEL_TYPES.items()}
+    names = {encoder: name for name, encoder in ENCODERS.items()}
+    encoder = names.get(model.encoder, model.encoder)
+    return f'"model_type": "{kinds[model.recurrent]}", "encoder": "{encoder}"'
 
 
 def ours(content: Any, where: str) -> Description:
@@ -184,13 +195,14 @@ class _Section:
             raise FormatError(f"{self.where}: {key!r} must be {wanted}, got {_short(value)}")
         return understood
 
-    def choice(self, key: str, known: Mapping[str, _T]) -> _T:
+    def choice(self, key: str, known: Mapping[str, _T], *, default: Any = _REQUIRED) -> _T:
         """What a name stands for."""
 
         def stands_for(name: Any) -> _T | None:
             return known.get(name) if isinstance(name, str) else None
 
-        chosen: _T = self.take(key, stands_for, "one of " + ", ".join(map(repr, known)))
+        wanted = " or ".join(map(repr, known))
+        chosen: _T = self.take(key, stands_for, wanted, default=default)
         return chosen
 
     def end(self) -> None:
@@ -201,8 +213,11 @@ class _Section:
 
 
 def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+    """A value for a message; what comes out of a pickle can be too deep or too long to show."""
+    if isinstance(value, str):
+        return repr(value if len(value) <= LONGEST_SHOWN else value[:LONGEST_SHOWN] + "...")
+    plain = isinstance(value, float) or (isinstance(value, int) and abs(value) < 1e18)
+    return repr(value) if plain or value is None else f"a {type(value).__name__}"
 
 
 def _flag(value: Any) -> bool | None:
@@ -214,7 +229,8 @@ def _text(value: Any) -> str | None:
 
 
 def _whole(value: Any) -> int | None:
-    return value if isinstance(value, int) and value is not True and value > 0 else None
+    number = isinstance(value, int) and not isinstance(value, bool)
+    return value if number and 0 < value <= LARGEST_SIZE else None
 
 
 def _wholes(value: Any) -> tuple[int, ...] | None:
@@ -224,7 +240,7 @@ def _wholes(value: Any) -> tuple[int, ...] | None:
 
 def _positive(value: Any) -> float | None:
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return float(value) if number and 0 < value < math.inf else None
+    return float(value) if number and 0 < value < LARGEST_FACTOR else None
 
 
 def _three_channels(value: Any) -> int | None:

@@ -1,4 +1,4 @@
-"""Read the tensors of a checkpoint file, and load them strictly: every key, every shape, all finite.
+"""Read the tensors of a checkpoint, and load them strictly: every key, every shape, all finite.
 
 Takes .pth (torch.save of a state dict, or of a dict that holds one as "state_dict") and
 .safetensors. Nothing in the file is executed: pickles that name anything but tensors and plain
@@ -48,7 +48,8 @@ def read_weights(path: Path) -> WeightsFile:
         MissingExtraError: a .safetensors file without the safetensors package.
     """
     data = path.read_bytes()
-    config, metadata = None, {}
+    config: Any = None
+    metadata: dict[str, str] = {}
     if path.suffix == ".safetensors":
         content, metadata = _read_safetensors(data, path)
     else:
@@ -86,9 +87,7 @@ def require_same_layout(
 
     A prefix that all keys seem to have (``module.``) is named, not stripped.
     """
-    for key in wanted:
-        require_no_prefix(weights, key, source)
-        break  # a prefix is on the first key, or is no prefix
+    require_no_prefix(weights, next(iter(wanted), ""), source)
     misshaped = [
         f"{key} {list(weights[key].shape)} (wanted {list(wanted[key].shape)})"
         for key in wanted
@@ -105,16 +104,13 @@ def require_same_layout(
 
 
 def require_no_prefix(weights: Mapping[str, Tensor], key: str, source: str | Path) -> None:
-    """Raise ContractError if ``key`` is there only with something in front of it."""
-    longer = [found for found in weights if found.endswith("." + key)]
-    if key in weights or not longer:
-        return
-    prefix = longer[0].removesuffix(key)
-    count = sum(found.startswith(prefix) for found in weights)
-    raise ContractError(
-        f"{source}: {count} of {len(weights)} keys seem to have the prefix {prefix!r}: save the "
-        f"weights of the inner model (model.{prefix}state_dict()), whose keys have none"
-    )
+    """Raise ContractError if ``key`` is there, but all keys have something in front."""
+    prefix = next((name.removesuffix(key) for name in weights if name.endswith("." + key)), "")
+    if prefix and all(name.startswith(prefix) for name in weights):
+        raise ContractError(
+            f"{source}: all {len(weights)} keys seem to have the prefix {prefix!r}: save the "
+            f"weights of the inner model (model.{prefix}state_dict()), whose keys have none"
+        )
 
 
 def require_finite(weights: Mapping[str, Tensor], source: str | Path) -> None:

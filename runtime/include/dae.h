@@ -17,6 +17,8 @@
  * Rules that hold for every function here:
  * - Memory is allocated in `_init` and released in `_free`, nowhere else. Output goes to buffers of the caller.
  * - Nothing prints, exits, or touches global state. Errors are negative `enum dae_status` values.
+ * - NULL is an argument like any other: where it makes no sense the answer is DAE_ERROR_ARGUMENT, and functions that
+ *   return no status do nothing with it, give zeros (`_counters`), or 0 (`_snapshot_size`).
  * - Different objects may be used from different threads at once; one object, from one thread at a time.
  * - Times are integer microseconds; x grows to the right, y grows down, both from 0.
  * - Parameter structs start with `struct_size`, set by `_default_params`, so that fields can be added later.
@@ -153,11 +155,11 @@ struct dae_encoder_params {
     size_t struct_size;
     uint16_t width;
     uint16_t height;
-    int64_t window_us;           /* 1 .. 2^31 - 1; default 50,000 */
+    int64_t window_us;           /* 1 .. 2^30 - 1; default 50,000 */
     int64_t hop_us;              /* 1 .. window_us; 0 means window_us; at most 1024 hops in a window */
-    uint32_t window_events;      /* 0: windows by time */
-    uint32_t hop_events;         /* 0 means window_events */
-    int64_t origin_us;           /* start of the first window; DAE_ORIGIN_FIRST_EVENT: the first event's time */
+    uint32_t window_events;      /* 0: windows by time; 1 .. 2^30 - 1: by count, and the times above are not used */
+    uint32_t hop_events;         /* 1 .. window_events; 0 means window_events; at most 1024 hops in a window */
+    int64_t origin_us;           /* some window begins here; DAE_ORIGIN_FIRST_EVENT: at the first event. Not by count */
     int64_t max_gap_us;          /* a longer silence, or a longer step back, starts a new grid; default 1,000,000 */
     enum dae_background background;
 };
@@ -166,11 +168,11 @@ struct dae_encoder_params {
 /* The window that is ready to be rendered. */
 struct dae_window {
     int64_t start_us;            /* begin of the window; by count: time of its first event */
-    int64_t end_us;              /* end of the window (exclusive); by count: time of its last event */
+    int64_t end_us;              /* end of the window (exclusive); by count or partial: the newest time, inclusive */
     int64_t first_us;            /* time of its first event; meaningless when events == 0 */
     int64_t last_us;             /* time of its last event */
     uint64_t events;
-    int32_t partial;             /* 1: closed by dae_encoder_flush before its end */
+    int32_t partial;             /* 1: closed before its end, by dae_encoder_flush or where time breaks off */
     int32_t restart;             /* 1: first window after a gap or a step back of the clock: carry no state over */
 };
 

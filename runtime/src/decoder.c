@@ -62,6 +62,8 @@ void dae_decoder_free(struct dae_decoder *decoder)
 
 void dae_decoder_reset(struct dae_decoder *decoder)
 {
+    if (!decoder)
+        return;
     start_clock(decoder);
     decoder->emitted = false;
     decoder->last_time = 0;
@@ -76,7 +78,8 @@ void dae_decoder_reset(struct dae_decoder *decoder)
 
 void dae_decoder_counters(const struct dae_decoder *decoder, struct dae_decoder_counters *counters)
 {
-    *counters = decoder->counters;
+    if (counters)
+        *counters = decoder ? decoder->counters : (struct dae_decoder_counters){0};
 }
 
 /* ---- clock ---- */
@@ -179,6 +182,8 @@ static size_t fill_tail(struct dae_decoder *decoder, const uint8_t *bytes, size_
 int dae_decoder_decode(struct dae_decoder *decoder, const uint8_t *bytes, size_t n, size_t *used,
                        struct dae_event *events, size_t capacity, size_t *count)
 {
+    if (!decoder || !used || !count || !events || (!bytes && n))
+        return DAE_ERROR_ARGUMENT;
     *used = 0;
     *count = 0;
     if (capacity < DAE_DECODER_MIN_CAPACITY)

@@ -19,10 +19,21 @@ struct dae_encoder_params dae_encoder_default_params(void)
     return params;
 }
 
-static int check_params(struct dae_encoder_params *params)
+/* Fill in what 0 stands for, and set what is not used: whatever was there, it must not enter any sum. */
+static void complete_params(struct dae_encoder_params *params)
 {
-    if (params->hop_us == 0) params->hop_us = params->window_us;
-    if (params->hop_events == 0) params->hop_events = params->window_events;
+    if (params->window_events > 0) {
+        if (params->hop_events == 0) params->hop_events = params->window_events;
+        params->window_us = params->hop_us = 0;
+        params->origin_us = DAE_ORIGIN_FIRST_EVENT;
+    } else {
+        if (params->hop_us == 0) params->hop_us = params->window_us;
+        params->hop_events = 0;
+    }
+}
+
+static int check_params(const struct dae_encoder_params *params)
+{
     const int by_count = params->window_events > 0;
     const int64_t window = by_count ? params->window_events : params->window_us;
     const int64_t hop = by_count ? params->hop_events : params->hop_us;
@@ -44,6 +55,7 @@ int dae_encoder_init(const struct dae_encoder_params *params, struct dae_encoder
     *encoder = NULL;
     if (params == NULL || params->struct_size != sizeof *params) return DAE_ERROR_ARGUMENT;
     struct dae_encoder_params checked = *params;
+    complete_params(&checked);
     if (check_params(&checked) != DAE_OK) return DAE_ERROR_ARGUMENT;
     struct dae_encoder *made = calloc(1, sizeof *made);
     if (made == NULL) return DAE_ERROR_MEMORY;
@@ -72,6 +84,7 @@ void dae_encoder_free(struct dae_encoder *encoder)
 
 void dae_encoder_reset(struct dae_encoder *encoder)
 {
+    if (encoder == NULL) return;
     memset(&encoder->state, 0, sizeof encoder->state);
     memset(encoder->starts, 0, encoder->starts_size * sizeof *encoder->starts);
     memset(encoder->cells, 0, encoder->pixels * sizeof *encoder->cells);
@@ -213,7 +226,7 @@ static int prepare(struct dae_encoder *encoder, int64_t *t)
     const int64_t step = *t - state->clock;
     if (step > max_gap_us || step < -max_gap_us) {
         const int in_time = step > 0 && !encoder->params.window_events;
-        if (break_off(encoder, in_time ? close_us(encoder) : state->clock, step < 0) == DAE_WINDOW) return DAE_WINDOW;
+        if (break_off(encoder, in_time ? close_us(encoder) : state->clock, !in_time) == DAE_WINDOW) return DAE_WINDOW;
         restart(encoder, *t);
     } else if (step < 0) {
         state->counters.clamped_backward++;
@@ -221,7 +234,7 @@ static int prepare(struct dae_encoder *encoder, int64_t *t)
     }
     if (state->started && *t >= close_us(encoder)) return close_window(encoder, close_us(encoder), 0);
     if (is_too_long(state, *t)) rebase(encoder, *t);
-    if (is_too_long(state, *t)) restart(encoder, *t); /* one window over an hour or two billion events long */
+    if (is_too_long(state, *t)) restart(encoder, *t); /* one window over half an hour or two billion events long */
     if (!state->started) start_grid(encoder, *t);
     state->clock = *t;
     return DAE_OK;
@@ -385,5 +398,6 @@ int dae_encoder_window(const struct dae_encoder *encoder, struct dae_window *win
 
 void dae_encoder_counters(const struct dae_encoder *encoder, struct dae_encoder_counters *counters)
 {
-    *counters = encoder->state.counters;
+    if (counters == NULL) return;
+    *counters = encoder == NULL ? (struct dae_encoder_counters){0} : encoder->state.counters;
 }

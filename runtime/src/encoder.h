@@ -4,9 +4,10 @@
 
 #include "dae.h"
 
-/* A cell is number << 33 | (time since the base) << 1 | on; 0 is a pixel that no event has touched. */
+/* A cell is number << 33 | (time since the base) << 1 | on, of 31, 31 (and a spare bit) and 1 bits; 0 is a pixel that
+ * no event has touched. */
 #define NUMBER_LIMIT (((uint64_t)1 << 31) - 2) /* one below what 31 bits hold: "the next event" fits too */
-#define TIME_LIMIT ((int64_t)1 << 32)
+#define TIME_LIMIT ((int64_t)1 << 31)
 #define EVENT_TIME_LIMIT ((int64_t)1 << 60) /* keeps sums of times and windows far from overflow */
 #define HOPS_LIMIT 1024
 #define NEVER INT64_MAX

@@ -8,6 +8,7 @@
 
 size_t dae_encoder_snapshot_size(const struct dae_encoder *encoder)
 {
+    if (encoder == NULL) return 0;
     return sizeof encoder->params + sizeof encoder->state + encoder->starts_size * sizeof *encoder->starts
            + encoder->pixels * sizeof *encoder->cells;
 }
@@ -36,14 +37,36 @@ static int same_params(const struct dae_encoder_params *a, const struct dae_enco
            && a->background == b->background;
 }
 
-static int times_are_sound(const struct dae_encoder *encoder, const struct state *state)
+/* The begins of the windows that are open, oldest first; by count they are whole hops apart. */
+static int starts_are_sound(const struct dae_encoder *encoder, const struct state *state, const uint8_t *starts)
 {
     const struct dae_encoder_params *params = &encoder->params;
-    if (!is_time(state->clock) || !is_time(state->time_base) || !is_time(state->last_us)) return 0;
-    if (!is_time(state->close_start_us) || !is_time(state->open_start_us)) return 0;
-    if (!is_time(state->window.first_us) || !is_time(state->window.last_us)) return 0;
-    if (state->clock < state->time_base || state->clock - state->time_base >= TIME_LIMIT) return 0;
-    if (!state->started || params->window_events) return 1;
+    struct start before = {state->number_base + 1, state->time_base};
+    for (uint64_t window = state->next_close; window < state->next_open; window++) {
+        struct start start;
+        memcpy(&start, starts + window % encoder->starts_size * sizeof start, sizeof start);
+        if (start.number < before.number || start.number > state->number) return 0;
+        if (start.first_us < before.first_us || start.first_us > state->clock) return 0;
+        if (params->window_events) {
+            if (state->number - start.number + 1 >= params->window_events) return 0;
+            if (start.number + (state->next_open - window) * params->hop_events != state->open_number) return 0;
+        }
+        before = start;
+    }
+    return 1;
+}
+
+/* The grid of windows, if one stands. */
+static int grid_is_sound(const struct dae_encoder *encoder, const struct state *state, const uint8_t *starts)
+{
+    const struct dae_encoder_params *params = &encoder->params;
+    if (!state->started) return 1;
+    if (!state->has_clock || state->next_open < state->next_close) return 0;
+    if (state->next_open - state->next_close >= encoder->starts_size) return 0;
+    if (!starts_are_sound(encoder, state, starts)) return 0;
+    if (params->window_events) return state->open_number > state->number;
+    /* A window begins near an event: at a time, or less than a window beyond the limit of times. */
+    if (!is_time(state->close_start_us / 2) || !is_time(state->open_start_us / 2)) return 0;
     const int64_t open = (int64_t)(state->next_open - state->next_close);
     return state->open_start_us == state->close_start_us + open * params->hop_us
            && state->clock - state->close_start_us < params->window_us;
@@ -52,20 +75,16 @@ static int times_are_sound(const struct dae_encoder *encoder, const struct state
 /* Nothing in a snapshot may lead later arithmetic astray, whoever wrote it. */
 static int state_is_sound(const struct dae_encoder *encoder, const struct state *state, const uint8_t *starts)
 {
-    const uint32_t window_events = encoder->params.window_events;
     if (state->number > (uint64_t)1 << 62 || state->number_base > state->number) return 0;
     if (state->number - state->number_base > NUMBER_LIMIT || state->shown > state->number) return 0;
-    if (state->window_number < state->number_base || state->window_number > state->number + 1) return 0;
-    if (state->next_open < state->next_close || state->next_open - state->next_close > encoder->starts_size) return 0;
-    if (window_events && state->started && state->open_number <= state->number) return 0;
-    for (uint64_t window = state->next_close; window < state->next_open; window++) {
-        struct start start;
-        memcpy(&start, starts + window % encoder->starts_size * sizeof start, sizeof start);
-        if (start.number <= state->number_base || start.number > state->number) return 0;
-        if (start.first_us < state->time_base || start.first_us > state->clock) return 0;
-        if (window_events && state->number - start.number + 1 >= window_events) return 0;
+    if (!is_time(state->clock) || !is_time(state->time_base) || state->clock < state->time_base) return 0;
+    if (state->ready) {
+        const struct dae_window *window = &state->window;
+        if (state->window_number <= state->number_base || state->window_number > state->number + 1) return 0;
+        if (!is_time(window->first_us) || !is_time(window->last_us) || window->last_us < window->first_us) return 0;
+        if (window->last_us - window->first_us >= TIME_LIMIT) return 0;
     }
-    return times_are_sound(encoder, state);
+    return grid_is_sound(encoder, state, starts);
 }
 
 int dae_encoder_load(struct dae_encoder *encoder, const uint8_t *buffer, size_t size)

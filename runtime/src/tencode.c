@@ -1,11 +1,20 @@
 /* Tencode and voxel grid of an array of events: a direct scatter, the last event in array order wins. */
 #include "tencode.h"
 
+#include <math.h>   /* floor, fabs */
 #include <string.h> /* memset */
 
-static int check(const struct dae_event *events, size_t n, uint16_t width, uint16_t height, const void *out)
+/* The output has `planes` values for each pixel. Divided, not multiplied: no product that a size_t may not hold. */
+static int check(const struct dae_event *events, size_t n, uint16_t width, uint16_t height, const void *out,
+                 size_t size, size_t planes)
 {
-    return (events == NULL && n > 0) || out == NULL || width == 0 || height == 0 ? DAE_ERROR_ARGUMENT : DAE_OK;
+    if ((events == NULL && n > 0) || out == NULL || width == 0 || height == 0 || planes == 0) return DAE_ERROR_ARGUMENT;
+    return size / planes < (size_t)width * height ? DAE_ERROR_BUFFER : DAE_OK;
+}
+
+static int check_background(enum dae_background background)
+{
+    return background == DAE_BACKGROUND_BLACK || background == DAE_BACKGROUND_WHITE ? DAE_OK : DAE_ERROR_ARGUMENT;
 }
 
 static float interval_of(const struct dae_event *events, size_t n)
@@ -16,9 +25,10 @@ static float interval_of(const struct dae_event *events, size_t n)
 int dae_tencode_u8(const struct dae_event *events, size_t n, uint16_t width, uint16_t height,
                    enum dae_background background, uint8_t *image, size_t size, size_t *dropped)
 {
-    if (check(events, n, width, height, image) != DAE_OK) return DAE_ERROR_ARGUMENT;
+    if (check_background(background) != DAE_OK) return DAE_ERROR_ARGUMENT;
+    const int status = check(events, n, width, height, image, size, 3);
+    if (status != DAE_OK) return status;
     const size_t pixels = (size_t)width * height;
-    if (size < pixels * 3) return DAE_ERROR_BUFFER;
     memset(image, background == DAE_BACKGROUND_WHITE ? 255 : 0, pixels * 3);
     const float interval = interval_of(events, n);
     size_t outside = 0;
@@ -40,9 +50,10 @@ int dae_tencode_u8(const struct dae_event *events, size_t n, uint16_t width, uin
 int dae_tencode_f32(const struct dae_event *events, size_t n, uint16_t width, uint16_t height,
                     enum dae_background background, float *image, size_t size, size_t *dropped)
 {
-    if (check(events, n, width, height, image) != DAE_OK) return DAE_ERROR_ARGUMENT;
+    if (check_background(background) != DAE_OK) return DAE_ERROR_ARGUMENT;
+    const int status = check(events, n, width, height, image, size, 3);
+    if (status != DAE_OK) return status;
     const size_t pixels = (size_t)width * height;
-    if (size < pixels * 3) return DAE_ERROR_BUFFER;
     for (size_t i = 0; i < pixels * 3; i++) image[i] = background == DAE_BACKGROUND_WHITE ? 1.0f : 0.0f;
     const float interval = interval_of(events, n);
     size_t outside = 0;
@@ -65,9 +76,9 @@ int dae_tencode_f32(const struct dae_event *events, size_t n, uint16_t width, ui
 int dae_voxel_grid(const struct dae_event *events, size_t n, uint16_t bins, uint16_t width, uint16_t height,
                    float *grid, size_t size, size_t *dropped)
 {
-    if (check(events, n, width, height, grid) != DAE_OK || bins == 0) return DAE_ERROR_ARGUMENT;
+    const int status = check(events, n, width, height, grid, size, bins);
+    if (status != DAE_OK) return status;
     const size_t pixels = (size_t)width * height;
-    if (size < pixels * bins) return DAE_ERROR_BUFFER;
     memset(grid, 0, pixels * bins * sizeof *grid);
     const double first = n ? (double)events[0].t : 0.0;
     double interval = n ? (double)events[n - 1].t - first : 0.0;

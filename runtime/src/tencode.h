@@ -4,8 +4,6 @@
 
 #include "dae.h"
 
-#include <math.h> /* rintf */
-
 /* Microseconds from a to b; wraps instead of overflowing, as numpy does, whatever times come in. */
 static inline float dae_tencode_elapsed(int64_t a, int64_t b)
 {
@@ -19,12 +17,18 @@ static inline float dae_tencode_green(float elapsed, float interval)
     return 255.0f * (1.0f - age);
 }
 
-/* The reference rounds 255 * (G / 255), not G: the two differ in the last bit, so round the same value. */
+/* G of 0..255 to the nearest whole number, half to even. The reference rounds 255 * (G / 255) instead, which differs
+ * from G in the last bit; rounded, the two are equal for every float of 0..255 (all of them were tried). */
+static inline int32_t dae_tencode_round(float green)
+{
+    const float whole = 12582912.0f; /* 1.5 * 2^23: the floats around it are the whole numbers */
+    return (int32_t)((green + whole) - whole);
+}
+
+/* The same for any G: clipped. */
 static inline uint8_t dae_tencode_level(float green)
 {
-    float level = green / 255.0f * 255.0f;
-    level = level < 0.0f ? 0.0f : level > 255.0f ? 255.0f : level;
-    return (uint8_t)rintf(level);
+    return (uint8_t)dae_tencode_round(green < 0.0f ? 0.0f : green > 255.0f ? 255.0f : green);
 }
 
 #endif

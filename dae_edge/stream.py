@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from threading import Lock
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +59,7 @@ class DepthStream:
         self._session = model.engine.session()
         self._last = np.zeros(model.contract.depth_shape, np.float32)
         self._failed = False
+        self._lock = Lock()
 
     def push(self, events: Any, *, newest_only: bool = False) -> list[Depth]:
         """Take a packet of events; give the depth of each window that ended with it.
@@ -72,7 +75,7 @@ class DepthStream:
 
         Raises:
             TypeError: ``events`` is no array of events.
-            RuntimeError: another thread is using this stream.
+            RuntimeError: another thread, or an unfinished ``each``, is using this stream.
         """
         return list(self.each(events, newest_only=newest_only))
 
@@ -80,14 +83,15 @@ class DepthStream:
         """The same as ``push``, one depth at a time, each computed when it is asked for.
 
         Between two of them ``image`` shows what the last depth was made of. Events that were not
-        asked for are not taken in: run it to its end.
+        asked for are not taken in: run it to its end. Until then nothing else may move the stream.
         """
         began = perf_counter()
         packet = np.ascontiguousarray(as_events(events))
-        try:
-            yield from self._windows(packet, began, newest_only)
-        finally:
-            self._count()
+        with self._alone():
+            try:
+                yield from self._windows(packet, began, newest_only)
+            finally:
+                self._count()
 
     @property
     def image(self) -> NDArray[np.uint8]:
@@ -99,24 +103,27 @@ class DepthStream:
     def flush(self) -> list[Depth]:
         """End of the recording: depth of the last, unfinished window, if it has events."""
         began = perf_counter()
-        depths = [self._infer(self._render(), began)] if self._encoder.flush() else []
-        self._count()
+        with self._alone():
+            depths = [self._infer(self._render(), began)] if self._encoder.flush() else []
+            self._count()
         return depths
 
     def advance(self, t_us: int) -> list[Depth]:
         """Time has reached ``t_us`` without further events: the depth of windows that ended."""
         began = perf_counter()
         depths = []
-        while self._encoder.advance(t_us):
-            depths.append(self._infer(self._render(), began))
-        self._count()
+        with self._alone():
+            while self._encoder.advance(t_us):
+                depths.append(self._infer(self._render(), began))
+            self._count()
         return depths
 
     def reset(self) -> None:
         """Zero state, no open window, fresh counts: for a cut, or another recording."""
-        self._encoder.reset()
-        self._forget()
-        self.health = Health()
+        with self._alone():
+            self._encoder.reset()
+            self._forget()
+            self.health = Health()
 
     def state(self) -> StreamState:
         """A snapshot, to be restored later. It holds copies."""
@@ -136,14 +143,27 @@ class DepthStream:
         got = {name: (str(array.dtype), array.shape) for name, array in arrays.items()}
         if got != wanted:
             raise ContractError(f"snapshot of another model: wanted {wanted}, got {got}")
+        with self._alone():
+            try:
+                self._encoder.load(snapshot.window)
+            except ValueError as error:
+                raise ContractError(
+                    "snapshot of a stream with other windows, or damaged"
+                ) from error
+            self._session.restore(snapshot.recurrent)
+            self._last = snapshot.last.copy()
+            self._failed = False
+            self.health = replace(snapshot.health)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Refuse a second caller; two at once would mix their windows in one image and state."""
+        if not self._lock.acquire(blocking=False):
+            raise RuntimeError("this stream is in use by another thread, or an unfinished each()")
         try:
-            self._encoder.load(snapshot.window)
-        except ValueError as error:
-            raise ContractError("snapshot of a stream with other windows, or damaged") from error
-        self._session.restore(snapshot.recurrent)
-        self._last = snapshot.last.copy()
-        self._failed = False
-        self.health = replace(snapshot.health)
+            yield
+        finally:
+            self._lock.release()
 
     def _windows(self, packet: Events, began: float, newest_only: bool) -> Iterator[Depth]:
         newest = int(packet["t"][-1]) if len(packet) else None

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from dae_edge.backends import NAMES
+from dae_edge.model import Model, load
 from dae_edge.recipes import Recipe, Sensor, load_target
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -52,3 +54,15 @@ def small_bundle(
 
     out = tmp_path_factory.mktemp("bundle") / "small.dae"
     return export_bundle(small_recipe, load_target("ov-fp16"), small_sensor, out).path
+
+
+@pytest.fixture(scope="session", params=NAMES)
+def model(request: pytest.FixtureRequest, small_bundle: Path) -> Model:
+    """The small model in each engine."""
+    return load(small_bundle, backend=request.param, threads=1)
+
+
+@pytest.fixture(scope="session")
+def small_model(small_bundle: Path) -> Model:
+    """The small model in ONNX Runtime."""
+    return load(small_bundle, backend="onnxruntime", threads=1)

@@ -80,9 +80,9 @@ def test_every_engine_gives_what_torch_gives_with_the_state_carried(
     assert parity.passed, parity.worst
 
 
-def test_a_new_session_begins_with_zero_state(engine: Engine) -> None:
+def test_a_new_session_begins_with_zero_state(engine: Engine, contract: Contract) -> None:
     state = engine.session().state()
-    assert list(state) == [spec.name for spec in _contract_of(engine).states]
+    assert list(state) == [spec.name for spec in contract.states]
     assert not any(array.any() for array in state.values())
 
 
@@ -163,11 +163,6 @@ def test_sessions_of_one_engine_keep_their_states_apart(
     assert not any(array.any() for array in other.state().values())
     other.image[...] = images[0]
     np.testing.assert_array_equal(other.run(), wanted)
-
-
-def _contract_of(engine: Any) -> Contract:
-    contract: Contract = engine.contract
-    return contract
 
 
 # ---- What is refused -----------------------------------------------------------------------------

@@ -1,54 +1,26 @@
-"""Bundles on disk: whatever is wrong with one is named, and none is ever half written."""
+"""Reading bundles: whatever is wrong with one is named, in one line."""
 
 from __future__ import annotations
 
 import copy
 import json
 import os
-import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from bundles import edit_manifest, write_bundle
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dae_edge import bundle
 from dae_edge.errors import ContractError
 
-CONTENT: dict[str, Any] = {
-    "model": {"name": "small", "recurrent": True},
-    "weights": {"source": "student.pth", "sha256": "0" * 64, "trained": True},
-    "input": {"sensor": [112, 84], "window_us": 50_000, "background": "black"},
-    "states": [{"name": "layer1.cell", "shape": [1, 32, 22, 30], "dtype": "float32"}],
-    "output": {"shape": [84, 112], "unit": "m"},
-    "target": "onnx-fp32",
-    "onnx": "model.onnx",
-    "engine": {"backend": "onnxruntime", "file": "model.onnx"},
-    "verdict": {"passed": True},
-}
-
-
-def write(path: Path, *, model: bytes = b"a model") -> Path:
-    with bundle.writing(path) as folder:
-        (folder / "model.onnx").write_bytes(model)
-        (folder / "report.md").write_text("fine\n")
-        bundle.seal(folder, CONTENT)
-    return path
-
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    return write(tmp_path / "small.dae")
-
-
-def edit(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
-    manifest = json.loads((path / "manifest.json").read_bytes())
-    change(manifest)
-    (path / "manifest.json").write_text(json.dumps(manifest))
+    return write_bundle(tmp_path / "small.dae")
 
 
 def complaint(path: Path) -> str:
@@ -56,9 +28,6 @@ def complaint(path: Path) -> str:
         bundle.read(path).verify()
     assert "\n" not in str(caught.value)
     return str(caught.value)
-
-
-# ---- Reading -------------------------------------------------------------------------------------
 
 
 def test_what_was_written_is_read_and_verified(path: Path) -> None:
@@ -108,7 +77,7 @@ def test_names_that_could_lead_out_of_the_bundle_are_refused(path: Path, name: s
     def add(manifest: dict[str, Any]) -> None:
         manifest["files"][name] = manifest["files"]["model.onnx"]
 
-    edit(path, add)
+    edit_manifest(path, add)
     assert f"{name!r} is not a plain file name" in complaint(path)
 
 
@@ -117,12 +86,12 @@ def test_the_engine_reads_only_files_that_were_verified(path: Path, key: str) ->
     def point_out(manifest: dict[str, Any]) -> None:
         (manifest if key == "onnx" else manifest["engine"])[key] = "../model.onnx"
 
-    edit(path, point_out)
+    edit_manifest(path, point_out)
     assert "is not among the files" in complaint(path)
 
 
 def test_a_newer_version_is_named(path: Path) -> None:
-    edit(path, lambda manifest: manifest.update(version=2))
+    edit_manifest(path, lambda manifest: manifest.update(version=2))
     assert complaint(path).endswith("wanted dae-bundle version 1, got ('dae-bundle', 2)")
 
 
@@ -167,7 +136,7 @@ def test_json_that_is_none_or_too_deep_is_refused(path: Path, data: bytes) -> No
 def test_each_wrong_field_is_named(
     path: Path, change: Callable[[dict[str, Any]], object], words: str
 ) -> None:
-    edit(path, change)
+    edit_manifest(path, change)
     assert words in complaint(path)
 
 
@@ -190,12 +159,16 @@ JSON = st.recursive(
 
 @pytest.fixture(scope="module")
 def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write(tmp_path_factory.mktemp("scratch") / "small.dae")
+    return write_bundle(tmp_path_factory.mktemp("scratch") / "small.dae")
 
 
 @pytest.fixture(scope="module")
 def pristine(scratch: Path) -> bytes:
     return (scratch / "manifest.json").read_bytes()
+
+
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""A busy machine is no fault."""
 
 
 def read_or_refuse(path: Path) -> None:
@@ -208,7 +181,7 @@ def read_or_refuse(path: Path) -> None:
     assert found.contract.metadata()
 
 
-@settings(deadline=None)  # a busy machine is no fault
+@PATIENT
 @given(data=st.data())
 def test_a_manifest_with_anything_anywhere_is_read_or_refused(
     data: st.DataObject, scratch: Path, pristine: bytes
@@ -226,7 +199,7 @@ def test_a_manifest_with_anything_anywhere_is_read_or_refused(
     read_or_refuse(scratch)
 
 
-@settings(deadline=None)  # a busy machine is no fault
+@PATIENT
 @given(data=st.data())
 def test_a_manifest_with_a_flipped_byte_is_read_or_refused(
     data: st.DataObject, scratch: Path, pristine: bytes
@@ -236,85 +209,3 @@ def test_a_manifest_with_a_flipped_byte_is_read_or_refused(
     damaged[position] ^= data.draw(st.integers(1, 255))
     (scratch / "manifest.json").write_bytes(damaged)
     read_or_refuse(scratch)
-
-
-# ---- Writing -------------------------------------------------------------------------------------
-
-
-def fail_half_way(path: Path, error: type[BaseException]) -> None:
-    with bundle.writing(path) as folder:
-        (folder / "model.onnx").write_bytes(b"half")
-        raise error
-
-
-@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
-def test_a_failure_leaves_nothing_behind(tmp_path: Path, error: type[BaseException]) -> None:
-    with pytest.raises(error):
-        fail_half_way(tmp_path / "new.dae", error)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_failure_keeps_the_older_bundle(path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt):
-        fail_half_way(path, KeyboardInterrupt)
-    bundle.read(path).verify()
-    assert list(path.parent.iterdir()) == [path]
-
-
-def test_success_replaces_the_older_bundle_and_leaves_nothing_else(path: Path) -> None:
-    (path / "stray.txt").write_text("of the older bundle")
-    write(path, model=b"a newer model")
-    bundle.read(path).verify()
-    assert (path / "model.onnx").read_bytes() == b"a newer model"
-    assert list(path.parent.iterdir()) == [path]
-    assert not (path / "stray.txt").exists()
-
-
-def test_what_is_no_bundle_is_not_deleted_for_one(tmp_path: Path) -> None:
-    (tmp_path / "results").mkdir()
-    (tmp_path / "results" / "thesis.txt").write_text("years of work")
-    (tmp_path / "notes").write_text("more of it")
-    for name in ("results", "notes"):
-        with pytest.raises(ValueError, match="exists and is not a bundle"):
-            write(tmp_path / name)
-    assert (tmp_path / "results" / "thesis.txt").read_text() == "years of work"
-    assert sorted(os.listdir(tmp_path)) == ["notes", "results"]
-
-
-def test_folders_on_the_way_are_made_and_rights_follow_the_umask(tmp_path: Path) -> None:
-    path = write(tmp_path / "a" / "b" / "small.dae")
-    mask = os.umask(0)
-    os.umask(mask)
-    assert path.stat().st_mode & 0o777 == 0o777 & ~mask
-
-
-def test_numbers_that_json_does_not_know_are_not_written(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        bundle.seal(tmp_path, {"error": float("nan")})
-
-
-KILLED = """
-import sys, time
-from pathlib import Path
-from dae_edge import bundle
-
-with bundle.writing(Path(sys.argv[1])) as folder:
-    (folder / "model.onnx").write_bytes(b"half")
-    bundle.seal(folder, {})
-    print("writing", flush=True)
-    time.sleep(60)
-"""
-
-
-def test_a_killed_process_leaves_no_bundle_under_the_name_and_keeps_an_older_one(
-    path: Path, tmp_path: Path
-) -> None:
-    for destination in (tmp_path / "new.dae", path):
-        command = [sys.executable, "-c", KILLED, str(destination)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "writing\n"
-            process.send_signal(signal.SIGKILL)
-    assert not (tmp_path / "new.dae").exists()
-    bundle.read(path).verify()
-    assert (path / "model.onnx").read_bytes() == b"a model"

@@ -15,6 +15,7 @@ def test_every_dataset_opens_with_the_split_that_models_are_judged_on(tmp_path):
         "mvsec-raw": "test",
         "eventscape": "test",
         "m3ed": "all",
+        "synthetic": "test",
     }
 
 
@@ -23,3 +24,9 @@ def test_names_that_do_not_exist_are_answered_with_those_that_do(tmp_path):
         open_dataset("kitti", tmp_path)
     with pytest.raises(ValueError, match="dsec has no split 'test', only 'validation', 'train'"):
         open_dataset("dsec", tmp_path, split="test")
+
+
+def test_only_the_dataset_of_the_package_needs_no_folder():
+    assert len(open_dataset("synthetic").sequences()) == 1
+    with pytest.raises(ValueError, match="dsec is not part of the package: say in which folder"):
+        open_dataset("dsec")

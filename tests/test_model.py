@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Callable
@@ -12,16 +11,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from bundles import edit_manifest
 from event_samples import random_events
 
 import dae_edge as dae
 from dae_edge import bundle
 from dae_edge.errors import ContractError
-
-
-@pytest.fixture(scope="module")
-def model(small_bundle: Path) -> dae.Model:
-    return dae.load(small_bundle, backend="onnxruntime", threads=1)
 
 
 @pytest.fixture
@@ -35,17 +30,15 @@ def rewrite(path: Path, data: bytes) -> None:
     path.write_bytes(data)
 
 
-def edit(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
-    manifest = json.loads((path / "manifest.json").read_bytes())
-    change(manifest)
-    rewrite(path / "manifest.json", json.dumps(manifest).encode())
-
-
-def test_a_model_says_what_it_is(model: dae.Model) -> None:
-    assert (model.name, model.sensor, model.trained) == ("small", (112, 84), False)
-    assert model.unit == "untrained weights"
-    assert repr(model).startswith("<Model small ov-fp16 112x84, onnxruntime ")
-    assert repr(model).endswith("CPU, 1 threads, untrained weights>")
+def test_a_model_says_what_it_is(small_model: dae.Model) -> None:
+    assert (small_model.name, small_model.sensor, small_model.trained) == (
+        "small",
+        (112, 84),
+        False,
+    )
+    assert small_model.unit == "untrained weights"
+    assert repr(small_model).startswith("<Model small ov-fp16 112x84, onnxruntime ")
+    assert repr(small_model).endswith("CPU, 1 threads, untrained weights>")
 
 
 def test_a_trained_model_has_the_unit_of_its_bundle(altered: Path) -> None:
@@ -53,7 +46,7 @@ def test_a_trained_model_has_the_unit_of_its_bundle(altered: Path) -> None:
         manifest["weights"]["trained"] = True
         manifest["output"]["unit"] = "m"
 
-    edit(altered, train)
+    edit_manifest(altered, train)
     loaded = dae.load(altered, backend="onnxruntime", threads=1)
     assert (loaded.trained, loaded.unit) == (True, "m")
 
@@ -74,7 +67,7 @@ def test_unknown_backends_and_no_threads_are_refused(small_bundle: Path) -> None
 
 
 def test_a_bundle_for_an_engine_of_a_later_version_is_refused(altered: Path) -> None:
-    edit(altered, lambda manifest: manifest["engine"].update(backend="abacus"))
+    edit_manifest(altered, lambda manifest: manifest["engine"].update(backend="abacus"))
     with pytest.raises(ContractError, match=r"altered\.dae: .* no 'abacus'"):
         dae.load(altered)
     dae.load(altered, backend="onnxruntime")
@@ -105,13 +98,13 @@ def test_a_changed_file_is_not_loaded(altered: Path, name: str) -> None:
 def test_a_manifest_that_promises_another_model_is_refused(
     altered: Path, backend: str, change: Callable[[dict[str, Any]], object], words: str
 ) -> None:
-    edit(altered, change)
+    edit_manifest(altered, change)
     with pytest.raises(ContractError, match=words):
         dae.load(altered, backend=backend, verify=False)
 
 
 def test_a_bundle_that_missed_its_budget_says_so(altered: Path) -> None:
-    edit(altered, lambda manifest: manifest["verdict"].update(passed=False))
+    edit_manifest(altered, lambda manifest: manifest["verdict"].update(passed=False))
     with pytest.warns(UserWarning, match="missed its budget"):
         dae.load(altered, backend="onnxruntime", threads=1, verify=False)
 
@@ -131,16 +124,16 @@ def test_a_bundle_that_missed_its_budget_says_so(altered: Path) -> None:
     ],
 )
 def test_windows_that_cannot_be_are_refused(
-    model: dae.Model, options: dict[str, int], words: str
+    small_model: dae.Model, options: dict[str, int], words: str
 ) -> None:
     with pytest.raises(ValueError, match=words.replace("^", r"\^")):
-        model.stream(**options)
+        small_model.stream(**options)
 
 
-def test_many_threads_share_a_model_without_disturbing_each_other(model: dae.Model) -> None:
+def test_many_threads_share_a_model_without_disturbing_each_other(small_model: dae.Model) -> None:
     def run(seed: int) -> list[np.ndarray]:
         events = random_events(10_000, width=112, height=84, seed=seed)
-        return [depth.values for depth in model.stream(origin_us=0).push(events)]
+        return [depth.values for depth in small_model.stream(origin_us=0).push(events)]
 
     alone = [run(seed) for seed in range(4)]
     with ThreadPoolExecutor(4) as pool:

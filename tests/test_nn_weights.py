@@ -188,6 +188,45 @@ def test_a_file_of_anything_but_tensors_is_refused(
         load_weights(path, model)
 
 
+def test_a_prefix_on_all_keys_is_named_and_not_stripped(tmp_path: Path) -> None:
+    path, model = tmp_path / "wrapped.pth", torch.nn.Linear(2, 2)
+    torch.save({f"module.{key}": value for key, value in model.state_dict().items()}, path)
+    with pytest.raises(ContractError, match=r"all 2 keys seem to have the prefix 'module\.'"):
+        load_weights(path, model)
+    torch.save({"module.weight": torch.zeros(2, 2), "bias": torch.zeros(2)}, path)
+    with pytest.raises(ContractError, match=r"1 missing: weight; 1 unexpected: module\.weight$"):
+        load_weights(path, model)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_value_that_is_not_finite_is_refused_and_nothing_is_loaded(
+    value: float, tmp_path: Path
+) -> None:
+    path, model = tmp_path / "nan.pth", torch.nn.Linear(2, 2)
+    torch.save({"weight": torch.tensor([[0, 1], [value, value]]), "bias": torch.zeros(2)}, path)
+    before = model.bias.clone()
+    with pytest.raises(FormatError, match="weight: 2 of 4 values are not finite"):
+        load_weights(path, model)
+    assert torch.equal(model.bias, before)
+
+
+@pytest.mark.parametrize(
+    ("tensor", "message"),
+    [
+        (torch.zeros(1).expand(10**12), r"claims \[1000000000000\], but fewer values are stored"),
+        (torch.zeros(2, device="meta"), "must be a dense float tensor"),
+        (torch.zeros(2).to(torch.float8_e4m3fn), "must be a dense float tensor, got .*float8"),
+    ],
+)
+def test_tensors_that_are_not_all_there_are_refused(
+    tensor: torch.Tensor, message: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "odd.pth"
+    torch.save({"weight": tensor, "bias": torch.zeros(2)}, path)
+    with pytest.raises(FormatError, match=message):
+        load_weights(path, torch.nn.Linear(2, 2))
+
+
 @pytest.mark.parametrize("kept", [0, 1, 100, 5_000, 1_000_000])
 def test_a_truncated_file_is_one_clear_error(
     kept: int, tmp_path: Path, model: DepthAnyEvent, weights: dict[str, torch.Tensor]

@@ -14,7 +14,6 @@ import pytest
 from dae_edge import recipes
 from dae_edge.sources.evt3_writer import write_evt3
 
-
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 

@@ -46,6 +46,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         "a seeded initialisation and the depth means nothing",
     )
     arguments.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="the checkpoint's config.json, instead of the one inside or beside it",
+    )
+    arguments.add_argument(
         "--sensor", default="davis346", help=f"one of {sensors}, or WIDTHxHEIGHT (%(default)s)"
     )
     arguments.add_argument(
@@ -62,8 +68,9 @@ def _export(options: argparse.Namespace) -> int:
     recipe = recipes.load_recipe(options.model)
     target = recipes.load_target(options.target)
     sensor = recipes.load_sensor(options.sensor)
-    if options.weights is not None and not options.weights.is_file():
-        raise FileNotFoundError(f"no such file: {options.weights}")
+    for path in (options.weights, options.config):
+        if path is not None and not path.is_file():
+            raise FileNotFoundError(f"no such file: {path}")
     out = options.out
     if out.suffix != ".dae":
         out = out / f"{recipe.name}-{sensor.name}-{target.name}.dae"
@@ -75,7 +82,15 @@ def _export(options: argparse.Namespace) -> int:
     # torch takes seconds to load: only once everything else is known to be right
     from dae_edge.export import export_bundle
 
-    result = export_bundle(recipe, target, sensor, out, weights=options.weights, progress=progress)
+    result = export_bundle(
+        recipe,
+        target,
+        sensor,
+        out,
+        weights=options.weights,
+        config=options.config,
+        progress=progress,
+    )
     print((result.path / "report.md").read_text(encoding="utf-8"))
     size = sum(file.stat().st_size for file in result.path.iterdir()) / 1e6
     print(f"{result.path}: done in {perf_counter() - began:.1f} s, {size:.1f} MB")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import asdict
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -95,12 +97,16 @@ def summarise(
 
 
 def peak_memory_mb() -> float | None:
-    """Largest resident size of this process so far; None where the system does not tell."""
+    """Largest resident size of this process so far; None where the system does not tell.
+
+    Not by getrusage: its figure outlives exec, so a child would report its parent's size.
+    """
     try:
-        import resource
-    except ModuleNotFoundError:
+        status = Path("/proc/self/status").read_text(encoding="ascii")
+    except OSError:
         return None
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
+    high_water = re.search(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE)
+    return round(int(high_water[1]) / 1024, 1) if high_water else None
 
 
 def lines(summary: dict[str, Any]) -> list[str]:

@@ -11,29 +11,35 @@ from dae_edge.datasets.eventscape import EventScape
 from dae_edge.datasets.m3ed import M3ed
 from dae_edge.datasets.mvsec import Mvsec
 from dae_edge.datasets.mvsec_raw import MvsecRaw
+from dae_edge.datasets.synthetic import Synthetic
 
 DATASETS: dict[str, type[Dataset]] = {
-    kind.name: kind for kind in (Dsec, Mvsec, MvsecRaw, EventScape, M3ed)
+    kind.name: kind for kind in (Dsec, Mvsec, MvsecRaw, EventScape, M3ed, Synthetic)
 }
 """Datasets by the name users give them."""
 
 __all__ = ["DATASETS", "Dataset", "Sample", "Sequence", "open_dataset"]
 
 
-def open_dataset(name: str, root: str | os.PathLike[str], *, split: str | None = None) -> Dataset:
+def open_dataset(
+    name: str, root: str | os.PathLike[str] | None = None, *, split: str | None = None
+) -> Dataset:
     """Open a dataset that lies below a folder.
 
     Args:
-        name: ``"dsec"``, ``"mvsec"`` (E2Depth's form), ``"mvsec-raw"``, ``"eventscape"`` or
-            ``"m3ed"``.
-        root: The folder.
+        name: ``"dsec"``, ``"mvsec"`` (E2Depth's form), ``"mvsec-raw"``, ``"eventscape"``,
+            ``"m3ed"`` or ``"synthetic"``.
+        root: The folder; only ``"synthetic"``, which is part of the package, needs none.
         split: Which part; by default what models are judged on (see ``splits`` of the dataset).
 
     Raises:
-        ValueError: no such dataset or split.
+        ValueError: no such dataset or split, or a folder is needed.
         FormatError: no such folder.
     """
     if name not in DATASETS:
         raise ValueError(f"no dataset {name!r}, only {', '.join(map(repr, DATASETS))}")
     kind = DATASETS[name]
-    return kind(Path(root), next(iter(kind.splits)) if split is None else split)
+    root = kind.home if root is None else Path(root)
+    if root is None:
+        raise ValueError(f"{name} is not part of the package: say in which folder it is")
+    return kind(root, next(iter(kind.splits)) if split is None else split)

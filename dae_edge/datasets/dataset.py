@@ -115,6 +115,7 @@ class Dataset(ABC):
 
     Attributes:
         name: Name of the dataset.
+        home: The folder of a dataset that comes with the package, else None.
         root: The folder.
         split: Name of the split.
         expected: Official sequences, in order, with their number of samples where it is published.
@@ -122,6 +123,7 @@ class Dataset(ABC):
 
     name: ClassVar[str]
     splits: ClassVar[Splits]
+    home: ClassVar[Path | None] = None
 
     def __init__(self, root: Path, split: str) -> None:
         if split not in self.splits:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import platform
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
 from pathlib import Path
@@ -15,13 +14,13 @@ from typing import Any
 from dae_edge import _native, bundle
 from dae_edge.backends import load_engine
 from dae_edge.contract import Contract
-from dae_edge.depth import UNTRAINED
 from dae_edge.errors import BudgetError
 from dae_edge.export.graph import ContractGraph, check_onnx, export_onnx
+from dae_edge.export.model import Prepared, prepare
 from dae_edge.export.parity import Parity, compare, roll_torch
 from dae_edge.export.report import markdown
 from dae_edge.extras import require
-from dae_edge.nn import DepthAnyEvent, ModelConfig, load_weights, seeded_state_dict
+from dae_edge.nn import DepthAnyEvent
 from dae_edge.recipes import Recipe, Sensor, Target
 from dae_edge.sample import sample_windows
 
@@ -48,6 +47,7 @@ def export_bundle(
     out: Path,
     *,
     weights: Path | None = None,
+    config: Path | None = None,
     progress: Callable[[str], None] = lambda message: None,
 ) -> ExportResult:
     """Export a model and prove it; the bundle appears at ``out`` only if the proof succeeds.
@@ -59,6 +59,7 @@ def export_bundle(
         out: Path of the bundle; an older one there is replaced at the very end.
         weights: Checkpoint (.pth or .safetensors); None: the seeded initialisation, which marks
             the bundle and everything it gives as untrained.
+        config: The checkpoint's config.json, instead of the one inside or beside it.
         progress: Called with a line for each step.
 
     Raises:
@@ -67,14 +68,15 @@ def export_bundle(
         FormatError: ``weights`` is not a checkpoint.
     """
     progress(f"{recipe.name}: weights")
-    model, weights_entry = _model(recipe, weights)
+    prepared = prepare(recipe, weights, config)
+    model = prepared.model
     with bundle.writing(out) as folder:
         progress(f"ONNX for {sensor.width}x{sensor.height}")
         contract = export_onnx(model, sensor, folder / ONNX_FILE)
         if target.file != ONNX_FILE:
             progress(f"{target.name}: {target.file}")
             _write_ir(folder / ONNX_FILE, folder / target.file)
-        manifest = _manifest(recipe, target, sensor, model, weights_entry, contract)
+        manifest = _manifest(recipe, target, sensor, prepared, contract)
         proofs = _prove(model, recipe, sensor, target, contract, folder, progress)
         report = {
             "passed": all(proof.passed for proof in proofs),
@@ -93,20 +95,6 @@ def export_bundle(
         (folder / "report.md").write_text(markdown(manifest, proofs), encoding="utf-8")
         bundle.seal(folder, manifest)
     return ExportResult(out, report)
-
-
-def _model(recipe: Recipe, weights: Path | None) -> tuple[DepthAnyEvent, dict[str, Any]]:
-    model = DepthAnyEvent(ModelConfig(**recipe.model)).eval()
-    if weights is not None:
-        digest = load_weights(weights, model)
-        return model, {"source": weights.name, "sha256": digest, "trained": True}
-    state = seeded_state_dict(model)
-    model.load_state_dict(state)
-    seeded = hashlib.sha256()
-    for key, tensor in state.items():
-        seeded.update(key.encode() + tensor.numpy().tobytes())
-    entry = {"source": "seeded initialisation", "sha256": seeded.hexdigest(), "trained": False}
-    return model, entry
 
 
 def _write_ir(onnx: Path, xml: Path) -> None:
@@ -155,19 +143,19 @@ def _manifest(
     recipe: Recipe,
     target: Target,
     sensor: Sensor,
-    model: DepthAnyEvent,
-    weights: dict[str, Any],
+    prepared: Prepared,
     contract: Contract,
 ) -> dict[str, Any]:
     _, _, width, height = sensor.crop
+    model = prepared.model
     return {
         "model": {
             "name": recipe.name,
-            **recipe.model,
+            **asdict(model.config),
             "parameters": sum(parameter.numel() for parameter in model.parameters()),
             "network_input": list(model.network_size(height, width)),
         },
-        "weights": weights,
+        "weights": prepared.weights,
         "input": {
             "encoding": "tencode",
             "sensor_name": sensor.name,
@@ -182,7 +170,7 @@ def _manifest(
         ],
         "output": {
             "shape": list(contract.depth_shape),
-            "unit": recipe.unit if weights["trained"] else UNTRAINED,
+            "unit": prepared.unit,
         },
         "target": target.name,
         "precision": target.precision,

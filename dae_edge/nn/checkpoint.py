@@ -105,10 +105,10 @@ def read_checkpoint(path: str | Path, *, config: str | Path | None = None) -> Ch
     path = Path(path)
     file = read_weights(path)
     layout = read_layout(file.tensors, path)
-    require_finite(file.tensors, path)
     note = _our_note(file, path)
     source, licence = origin(path, file.sha256, layout.encoder, recurrent=layout.recurrent)
     description = _description(file, note, path, Path(config) if config else None, layout)
+    require_finite(file.tensors, path)
     trainer = description.trainer if description else Trainer()
     return Checkpoint(
         state={key: tensor.detach().float() for key, tensor in file.tensors.items()},

@@ -217,7 +217,7 @@ def _short(value: Any) -> str:
     if isinstance(value, str):
         return repr(value if len(value) <= LONGEST_SHOWN else value[:LONGEST_SHOWN] + "...")
     plain = isinstance(value, float) or (isinstance(value, int) and abs(value) < 1e18)
-    return repr(value) if plain or value is None else f"a {type(value).__name__}"
+    return repr(value) if plain or value is None else f"<{type(value).__name__}>"
 
 
 def _flag(value: Any) -> bool | None:

@@ -40,11 +40,16 @@ class WeightsFile(NamedTuple):
     metadata: dict[str, str]
 
 
-def read_weights(path: Path) -> WeightsFile:
+def read_weights(path: Path, *, constants: Mapping[str, Tensor] | None = None) -> WeightsFile:
     """Read a file of weights, of any model.
+
+    Args:
+        path: The file.
+        constants: Integer buffers that the architecture fixes; the file may repeat them.
 
     Raises:
         FormatError: the file is not a checkpoint, or holds something other than dense tensors.
+        ContractError: the file has another value for one of the constants.
         MissingExtraError: a .safetensors file without the safetensors package.
     """
     data = path.read_bytes()
@@ -56,7 +61,7 @@ def read_weights(path: Path) -> WeightsFile:
         content = _read_torch(data, path)
         if isinstance(content, dict) and "state_dict" in content:
             content, config = content["state_dict"], content.get("config")
-    tensors = _checked_tensors(content, path)
+    tensors = _checked_tensors(content, constants or {}, path)
     return WeightsFile(tensors, hashlib.sha256(data).hexdigest(), config, metadata)
 
 
@@ -73,8 +78,10 @@ def load_weights(path: str | Path, model: nn.Module) -> str:
         MissingExtraError: a .safetensors file without the safetensors package.
     """
     path = Path(path)
-    file = read_weights(path)
-    require_same_layout(file.tensors, model.state_dict(), path)
+    layout = model.state_dict()
+    constants = {key: value for key, value in layout.items() if not value.is_floating_point()}
+    file = read_weights(path, constants=constants)
+    require_same_layout(file.tensors, layout, path)
     require_finite(file.tensors, path)
     model.load_state_dict(file.tensors, strict=True)
     return file.sha256
@@ -145,11 +152,15 @@ def _not_a_checkpoint(path: Path, error: Exception) -> FormatError:
     return FormatError(f"{path}: not a checkpoint that can be read safely: {reason}")
 
 
-def _checked_tensors(content: Any, path: Path) -> dict[str, Tensor]:
+def _checked_tensors(
+    content: Any, constants: Mapping[str, Tensor], path: Path
+) -> dict[str, Tensor]:
     if not isinstance(content, dict):
         kind = type(content).__name__
         raise FormatError(f"{path}: a checkpoint must hold a dict of tensors, got {kind}")
     for key, value in content.items():
+        if key in constants and _is_constant(value, constants[key], key, path):
+            continue
         if not (isinstance(key, str) and _is_dense(value)):
             tensor = isinstance(value, Tensor)
             kind = f"{value.layout} {value.dtype}" if tensor else type(value).__name__
@@ -158,6 +169,17 @@ def _checked_tensors(content: Any, path: Path) -> dict[str, Tensor]:
             shape = list(value.shape)
             raise FormatError(f"{path}: {key!r} claims {shape}, but fewer values are stored")
     return dict(content)
+
+
+def _is_constant(value: object, wanted: Tensor, key: str, path: Path) -> bool:
+    """Whether it is of the constant's kind; ContractError where it then differs."""
+    if not isinstance(value, Tensor) or value.layout is not torch.strided:
+        return False
+    if value.device.type != "cpu" or value.dtype != wanted.dtype:
+        return False
+    if value.shape == wanted.shape and not value.equal(wanted.cpu()):
+        raise ContractError(f"{path}: {key!r} is not what the architecture fixes")
+    return True
 
 
 def _is_dense(value: object) -> bool:

@@ -157,9 +157,9 @@ struct dae_encoder_params {
     uint16_t height;
     int64_t window_us;           /* 1 .. 2^30 - 1; default 50,000 */
     int64_t hop_us;              /* 1 .. window_us; 0 means window_us; at most 1024 hops in a window */
-    uint32_t window_events;      /* 0: windows by time; 1 .. 2^30 - 1: by count, and the times above are not used */
+    uint32_t window_events;      /* 0: windows by time; 1 .. 2^30 - 1: by count, the times are not used */
     uint32_t hop_events;         /* 1 .. window_events; 0 means window_events; at most 1024 hops in a window */
-    int64_t origin_us;           /* some window begins here; DAE_ORIGIN_FIRST_EVENT: at the first event. Not by count */
+    int64_t origin_us;           /* a window begins here; none before, unless events do; or DAE_ORIGIN_FIRST_EVENT */
     int64_t max_gap_us;          /* a longer silence, or a longer step back, starts a new grid; default 1,000,000 */
     enum dae_background background;
 };
@@ -178,7 +178,7 @@ struct dae_window {
 
 struct dae_encoder_counters {
     uint64_t events;             /* pushed */
-    uint64_t dropped_outside;    /* x >= width or y >= height */
+    uint64_t dropped_outside;    /* x >= width or y >= height, or a time beyond +-2^60 */
     uint64_t clamped_backward;   /* events older than the newest one: moved up to its time */
     uint64_t restarts;           /* gaps and steps back longer than max_gap_us */
     uint64_t windows;

@@ -203,15 +203,16 @@ static int is_too_long(const struct state *state, int64_t t)
     return state->number - state->number_base >= NUMBER_LIMIT || t - state->time_base >= TIME_LIMIT;
 }
 
-/* Time starts anew at t: nothing from before is compared with what follows. */
+/* Time starts anew at t. The surface stays as it is, or a stream full of breaks would wipe it for each event: no window
+ * to come reaches back to the numbers from before. */
 static void restart(struct dae_encoder *encoder, int64_t t)
 {
     struct state *state = &encoder->state;
     state->counters.restarts++;
     state->restart = 1;
     state->started = 0;
-    state->clock = t;
-    clear_surface(encoder, t);
+    state->clock = state->time_base = t;
+    if (state->number - state->number_base >= NUMBER_LIMIT) clear_surface(encoder, t);
 }
 
 /* All that may have to happen before an event of time *t is taken. DAE_WINDOW: a window closes first. */

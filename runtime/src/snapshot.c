@@ -46,7 +46,8 @@ static int starts_are_sound(const struct dae_encoder *encoder, const struct stat
         struct start start;
         memcpy(&start, starts + window % encoder->starts_size * sizeof start, sizeof start);
         if (start.number < before.number || start.number > state->number) return 0;
-        if (start.first_us < before.first_us || start.first_us > state->clock) return 0;
+        if (start.first_us < before.first_us || start.first_us > state->last_us) return 0;
+        if (state->last_us - start.first_us >= TIME_LIMIT) return 0;
         if (params->window_events) {
             if (state->number - start.number + 1 >= params->window_events) return 0;
             if (start.number + (state->next_open - window) * params->hop_events != state->open_number) return 0;
@@ -61,7 +62,7 @@ static int grid_is_sound(const struct dae_encoder *encoder, const struct state *
 {
     const struct dae_encoder_params *params = &encoder->params;
     if (!state->started) return 1;
-    if (!state->has_clock || state->next_open < state->next_close) return 0;
+    if (!state->has_clock || state->last_us > state->clock || state->next_open < state->next_close) return 0;
     if (state->next_open - state->next_close >= encoder->starts_size) return 0;
     if (!starts_are_sound(encoder, state, starts)) return 0;
     if (params->window_events) return state->open_number > state->number;

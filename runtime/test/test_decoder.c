@@ -493,7 +493,18 @@ static void bad_arguments_are_refused(void)
     assert(dae_decoder_decode(decoder, &byte, 1, &used, events, DAE_DECODER_MIN_CAPACITY - 1, &count) ==
            DAE_ERROR_BUFFER);
     assert(used == 0 && count == 0);
-    assert(dae_decoder_decode(decoder, NULL, 0, &used, events, DAE_DECODER_MIN_CAPACITY, &count) == DAE_OK);
+    const size_t capacity = DAE_DECODER_MIN_CAPACITY;
+    assert(dae_decoder_decode(decoder, NULL, 0, &used, events, capacity, &count) == DAE_OK);
+    assert(dae_decoder_decode(NULL, &byte, 1, &used, events, capacity, &count) == DAE_ERROR_ARGUMENT);
+    assert(dae_decoder_decode(decoder, NULL, 1, &used, events, capacity, &count) == DAE_ERROR_ARGUMENT);
+    assert(dae_decoder_decode(decoder, &byte, 1, NULL, events, capacity, &count) == DAE_ERROR_ARGUMENT);
+    assert(dae_decoder_decode(decoder, &byte, 1, &used, NULL, capacity, &count) == DAE_ERROR_ARGUMENT);
+    assert(dae_decoder_decode(decoder, &byte, 1, &used, events, capacity, NULL) == DAE_ERROR_ARGUMENT);
+    struct dae_decoder_counters counters = {.words = 1};
+    dae_decoder_counters(decoder, NULL);
+    dae_decoder_counters(NULL, &counters);
+    assert(counters.words == 0);
+    dae_decoder_reset(NULL);
     dae_decoder_free(decoder);
 }
 

@@ -21,7 +21,7 @@ class Depth:
         unit: ``"m"``, ``"relative depth"`` (true up to scale and shift) or ``"untrained weights"``.
         stale: The window had no events, or the engine failed to give finite numbers (depth and
             state): ``values`` are those of an earlier window, zeros where there was none.
-        partial: The recording ended before the window did.
+        partial: The recording ended, or its clock jumped, before the window did.
         events: Events in the window.
         encode_us: Time to render the Tencode image, microseconds.
         infer_us: Time in the inference engine, microseconds.

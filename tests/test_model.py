@@ -143,6 +143,12 @@ def test_many_threads_share_a_model_without_disturbing_each_other(small_model: d
         np.testing.assert_array_equal(one, other)
 
 
+def test_no_engine_changes_the_arithmetic_of_the_program_around_it(model: dae.Model) -> None:
+    model.stream(origin_us=0).push(random_events(5_000, width=112, height=84))
+    smallest = np.array([5e-324]) * np.array([1.0])
+    assert smallest[0] > 0, "flush-to-zero is on"
+
+
 def test_loading_reads_the_bundle_and_writes_nothing_into_it(small_bundle: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in small_bundle.iterdir()}
     dae.load(small_bundle, threads=1)

@@ -28,8 +28,6 @@ class OnnxRuntimeEngine:
         options.log_severity_level = 3
         # Waiting threads sleep: a robot has other work for its cores between two windows.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        # A fading LSTM state must not slow the next hour down.
-        options.add_session_config_entry("session.set_denormal_as_zero", "1")
         try:
             self.session_ = self._runtime.InferenceSession(
                 str(path), options, providers=["CPUExecutionProvider"]

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 import sys
+import threading
 from collections.abc import Sequence
-from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from dae_edge import _native, datasets
+from dae_edge import datasets
 from dae_edge.cli import command
-from dae_edge.cli.info import processor
+from dae_edge.cli.info import machine
 from dae_edge.cli.progress import Progress
 from dae_edge.evaluation import Evaluation, Predictor, evaluate, open_predictor
 from dae_edge.evaluation import frames as sheet_frames
 from dae_edge.evaluation.opening import CONSTANT, DEFAULT_RECIPE, TRAININGS, UNTRAINED
 from dae_edge.evaluation.paper import paper_lines, read_results
 from dae_edge.evaluation.record import read
-from dae_edge.evaluation.sheet import check_suffix, write_sheet
+from dae_edge.evaluation.sheet import check_sheet, write_sheet
 from dae_edge.evaluation.text import lines
 from dae_edge.hints import closest
-from dae_edge.protocols import PROTOCOLS, Protocol
+from dae_edge.protocols import PROTOCOLS, Paper, Strict
 
 EXAMPLES = """\
   dae-eval untrained --model depthanyevent-r-tiny --dataset synthetic
@@ -36,7 +33,6 @@ EXAMPLES = """\
   dae-eval --dataset m3ed --root /data/M3ED --check
   dae-eval --table paper --results results
 """
-PACKAGES = ("numpy", "torch", "onnxruntime", "openvino")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -79,7 +75,7 @@ def _add_judging(arguments: argparse.ArgumentParser) -> None:
         "--protocol",
         default="both",
         metavar="NAME",
-        help="paper: comparable to the paper's tables; strict: nothing forgiven; both (%(default)s)",
+        help="paper: comparable to its tables; strict: nothing forgiven; both (%(default)s)",
     )
     group.add_argument(
         "--no-align",
@@ -88,6 +84,9 @@ def _add_judging(arguments: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--model", metavar="RECIPE", help=f"that the weights belong to ({DEFAULT_RECIPE})"
+    )
+    group.add_argument(
+        "--config", type=Path, metavar="FILE", help="of the weights, instead of config.json there"
     )
     group.add_argument(
         "--training",
@@ -131,20 +130,28 @@ def _eval(options: argparse.Namespace) -> int:
     protocols = _protocols(options)
     sequences = _selected(dataset, options.sequences)
     before = read(options.resume) if options.resume else None
-    if options.sheet:
-        check_suffix(options.sheet)
+    _check_outputs(options)
     predictor = open_predictor(
         options.what,
         recipe=options.model,
+        config=options.config,
         training=options.training,
         backend=options.backend,
         threads=options.threads,
     )
-    evaluation = _begun(predictor, dataset, protocols, options)
+    evaluation = Evaluation.begin(predictor.judged, dataset, protocols, limit=options.limit)
     if before is not None:
-        evaluation.check_same(before, str(options.resume))
-        evaluation.tallies, evaluation.sequences = before.tallies, before.sequences
-    return _judge(predictor, sequences, evaluation, protocols, options)
+        evaluation.go_on(before, str(options.resume))
+    return _judge(predictor, dataset, sequences, evaluation, protocols, options)
+
+
+def _check_outputs(options: argparse.Namespace) -> None:
+    """Before the work, not after it."""
+    for path in (options.json, options.sheet):
+        if path is not None and not path.absolute().parent.is_dir():
+            raise FileNotFoundError(f"{path}: no such folder to write it to")
+    if options.sheet:
+        check_sheet(options.sheet)
 
 
 def _table(options: argparse.Namespace) -> int:
@@ -166,7 +173,7 @@ def _check(dataset: datasets.Dataset) -> int:
     return command.BAD_INPUT if missing else 0
 
 
-def _protocols(options: argparse.Namespace) -> dict[str, Protocol]:
+def _protocols(options: argparse.Namespace) -> dict[str, Paper | Strict]:
     known = [*PROTOCOLS, "both"]
     if options.protocol not in known:
         raise ValueError(f"no protocol {options.protocol!r}{closest(options.protocol, known)}")
@@ -194,29 +201,12 @@ def _selected(dataset: datasets.Dataset, names: str | None) -> list[datasets.Seq
     return [sequence for sequence in found if sequence.name in wanted]
 
 
-def _begun(
-    predictor: Predictor,
-    dataset: datasets.Dataset,
-    protocols: dict[str, Protocol],
-    options: argparse.Namespace,
-) -> Evaluation:
-    return Evaluation(
-        asdict(predictor.judged),
-        {
-            "name": dataset.name,
-            "split": dataset.split,
-            "limit": options.limit,
-            "expected": dataset.expected,
-        },
-        {name: asdict(protocol) for name, protocol in protocols.items()},  # type: ignore[call-overload]
-    )
-
-
 def _judge(
     predictor: Predictor,
+    dataset: datasets.Dataset,
     sequences: list[datasets.Sequence],
     evaluation: Evaluation,
-    protocols: dict[str, Protocol],
+    protocols: dict[str, Paper | Strict],
     options: argparse.Namespace,
 ) -> int:
     file = options.json or options.resume
@@ -244,7 +234,7 @@ def _judge(
         keep(evaluation)
         print("\n".join(lines(evaluation)))
         if whole and options.sheet:
-            whole = _write_sheet(predictor, sequences, evaluation, options, stop)
+            whole = _write_sheet(predictor, dataset, evaluation, options, stop)
     written = [path for path in (file, options.sheet if whole else None) if path is not None]
     for path in written:
         print(f"written  {path}")
@@ -253,10 +243,10 @@ def _judge(
 
 def _write_sheet(
     predictor: Predictor,
-    sequences: list[datasets.Sequence],
+    dataset: datasets.Dataset,
     evaluation: Evaluation,
     options: argparse.Namespace,
-    stop: Any,
+    stop: threading.Event,
 ) -> bool:
     """Predict the frames of the sheet again and draw it; False if it was broken off."""
     chosen = sheet_frames.choose(evaluation)
@@ -264,7 +254,7 @@ def _write_sheet(
     try:
         shown = sheet_frames.collect(
             predictor,
-            sequences,
+            dataset.sequences(),
             chosen,
             align=not options.no_align,
             stop=stop,
@@ -291,21 +281,13 @@ def _interrupted(
 
 def _circumstances(options: argparse.Namespace) -> dict[str, Any]:
     """What else belongs in the file: command, machine, versions."""
-    versions = {"dae-edge": _native.VERSION, "python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            versions[package] = "not installed"
+    about = machine()
+    packages = {name: text.split(" (")[0] for name, text in about["packages"].items()}
     return {
         "command": ["dae-eval", *options.command_line],
         "root": str(options.root) if options.root else None,
-        "machine": {
-            "processor": processor(),
-            "cores": os.cpu_count(),
-            "system": f"{platform.system()} {platform.release()} {platform.machine()}",
-        },
-        "versions": versions,
+        "machine": {name: about[name] for name in ("system", "processor", "cores")},
+        "versions": {name: about[name] for name in ("dae-edge", "python")} | packages,
     }
 
 

@@ -1,4 +1,4 @@
-"""How good is the depth? Any predictor over any dataset, judged by the protocols, and the result."""
+"""How good is the depth? Any predictor over any dataset, judged by the protocols."""
 
 from dae_edge.evaluation.judging import evaluate
 from dae_edge.evaluation.opening import open_predictor

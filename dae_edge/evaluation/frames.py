@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from dae_edge import metrics
 from dae_edge.datasets import Sequence
+from dae_edge.errors import FormatError
 from dae_edge.evaluation.judging import Prediction, predictions
 from dae_edge.evaluation.predictors import Predictor
 from dae_edge.evaluation.record import Evaluation
@@ -31,7 +32,7 @@ class Chosen(NamedTuple):
 
     rank: str
     sequence: str
-    index: int
+    sample: int
     abs_rel: float
 
 
@@ -89,7 +90,7 @@ def _apart(rank: str, order: list[tuple[float, str, int]], lengths: dict[str, in
     kept: list[Chosen] = []
     for value, name, index in order:
         near = lengths[name] / APART
-        if all(name != one.sequence or abs(index - one.index) >= near for one in kept):
+        if all(name != one.sequence or abs(index - one.sample) >= near for one in kept):
             kept.append(Chosen(rank, name, index, value))
         if len(kept) == OF_EACH:
             break
@@ -114,15 +115,22 @@ def collect(
         align: Fit scale and shift before showing.
         stop: Once it is set, only the frames found so far are returned.
         progress: Called with the number of frames predicted.
+
+    Raises:
+        FormatError: a sequence is not among them, or a file of it is missing or damaged.
     """
+    here = {sequence.name for sequence in sequences}
+    absent = next((one.sequence for one in chosen if one.sequence not in here), None)
+    if absent is not None:
+        raise FormatError(f"{absent}: was judged, but is not here now: its frames cannot be shown")
     found: dict[Chosen, Frame] = {}
     done = 0
     for sequence in sequences:
         wanted = [one for one in chosen if one.sequence == sequence.name]
-        last = max((one.index for one in wanted), default=-1)
+        last = max((one.sample for one in wanted), default=-1)
         for position, prediction in enumerate(predictions(predictor, sequence, last + 1)):
             found |= {
-                one: _frame(one, prediction, align) for one in wanted if one.index == position
+                one: _frame(one, prediction, align) for one in wanted if one.sample == position
             }
             done += 1
             progress(done)
@@ -135,7 +143,7 @@ def steps(chosen: list[Chosen]) -> int:
     """How many frames ``collect`` will predict."""
     last: dict[str, int] = {}
     for one in chosen:
-        last[one.sequence] = max(one.index + 1, last.get(one.sequence, 0))
+        last[one.sequence] = max(one.sample + 1, last.get(one.sequence, 0))
     return sum(last.values())
 
 

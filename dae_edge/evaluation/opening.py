@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
-from dae_edge import bundle, recipes
+from dae_edge import recipes
 from dae_edge.evaluation.predictors import BundlePredictor, ConstantPredictor, Predictor
 from dae_edge.extras import require
 from dae_edge.hints import closest
@@ -16,13 +17,14 @@ DEFAULT_RECIPE = "depthanyevent-r"
 WEIGHTS = (".pth", ".safetensors")
 
 TRAININGS = {"zero-shot": "synth", "supervised": "finetuned", "distilled": "distillation"}
-"""The paper's kinds of training, and how the names of released checkpoints of each begin."""
+"""The paper's kinds of training, and the word that released checkpoints of each are named with."""
 
 
 def open_predictor(
     what: str,
     *,
     recipe: str | None = None,
+    config: Path | None = None,
     training: str | None = None,
     backend: str | None = None,
     threads: int | None = None,
@@ -33,7 +35,8 @@ def open_predictor(
         what: Path of a bundle or of weights (.pth, .safetensors); ``"constant"``: the same depth
             everywhere; ``"untrained"``: a recipe with the seeded initialisation.
         recipe: The model that weights belong to (default: depthanyevent-r); bundles know it.
-        training: See ``Judged``; default: told by the names of released checkpoints.
+        config: For weights: a config.json instead of the one inside or beside them.
+        training: See ``Judged``; default: told by the name of a released checkpoint.
         backend: For bundles, see ``dae_edge.load``.
         threads: For inference; torch's are those of the whole process.
 
@@ -46,21 +49,24 @@ def open_predictor(
     """
     path = Path(what)
     is_bundle = path.is_dir()
-    if recipe is not None and (is_bundle or what == CONSTANT):
-        raise ValueError(f"--model goes with weights and {UNTRAINED!r}, not with {what}")
     if backend is not None and not is_bundle:
         raise ValueError(f"--backend goes with a bundle, not with {what}")
-    if threads is not None and threads < 1:
-        raise ValueError(f"threads must be at least 1, got {threads}")
+    if recipe is not None and (is_bundle or what == CONSTANT):
+        raise ValueError(f"--model goes with weights and {UNTRAINED!r}, not with {what}")
+    if config is not None and (is_bundle or what in (CONSTANT, UNTRAINED)):
+        raise ValueError(f"--config goes with weights, not with {what}")
+    predictor: Predictor
     if what == CONSTANT:
-        return ConstantPredictor()
-    if is_bundle:
-        source = str(bundle.read(path).manifest["weights"]["source"])
-        model = load(path, backend=backend, threads=threads)
-        return BundlePredictor(model, training=training or training_of(source))
-    if what != UNTRAINED:
-        _check_weights(path)
-    return _torch(path, what, recipe, training, threads)
+        predictor = ConstantPredictor()
+    elif is_bundle:
+        predictor = BundlePredictor(load(path, backend=backend, threads=threads))
+    else:
+        if what != UNTRAINED:
+            _check_weights(path)
+        predictor = _torch(recipe, None if what == UNTRAINED else path, config, threads)
+    training = training or training_of(predictor.judged.weights or "")
+    predictor.judged = replace(predictor.judged, training=training)
+    return predictor
 
 
 def training_of(source: str) -> str | None:
@@ -82,19 +88,14 @@ def _check_weights(path: Path) -> None:
 
 
 def _torch(
-    path: Path, what: str, recipe: str | None, training: str | None, threads: int | None
+    recipe: str | None, weights: Path | None, config: Path | None, threads: int | None
 ) -> Predictor:
     known = recipes.load_recipe(recipe or DEFAULT_RECIPE)
+    if threads is not None and threads < 1:
+        raise ValueError(f"threads must be at least 1, got {threads}")
     torch = require("torch", extra="export", purpose="judging weights")
-    from dae_edge.evaluation.torch_predictor import open_weights
+    from dae_edge.evaluation.torch_predictor import TorchPredictor
 
     if threads is not None:
         torch.set_num_threads(threads)
-    if what == UNTRAINED:
-        return open_weights(known, None)
-    return open_weights(known, path, training=training or training_of(_released_name(path)))
-
-
-def _released_name(path: Path) -> str:
-    """``NAME/NAME.pth``: either part tells; the file's own name comes first."""
-    return path.stem if training_of(path.stem) else path.absolute().parent.name
+    return TorchPredictor(known, weights, config)

@@ -52,7 +52,7 @@ def draw_page(
         notes: Lines in the colour of warnings.
         tables: Below one another.
         legend: Explains the pictures; wrapped.
-        names: Of the pictures of a strip, written above the first one.
+        names: Of the pictures of a strip, written above them.
         strips: Below one another.
 
     Raises:
@@ -67,10 +67,10 @@ def draw_page(
         page.table(table)
     page.top += LINE // 2
     page.words(legend, QUIET)
-    if strips:
-        page.names(names, strips[0])
     for strip in strips:
-        page.strip(strip)
+        page.words(strip.caption, TEXT)
+        page.names(names, strip)
+        page.pictures(strip)
     return page.finished()
 
 
@@ -112,8 +112,7 @@ class _Page:
             left += picture.shape[1] + GAP
         self.top += LINE
 
-    def strip(self, strip: Strip) -> None:
-        self._line(strip.caption, TEXT)
+    def pictures(self, strip: Strip) -> None:
         self._reach(self.top + max(picture.shape[0] for picture in strip.pictures))
         left = MARGIN
         for picture in strip.pictures:

@@ -6,7 +6,7 @@ model is made for (ContractError, with the command that makes the right one).
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -48,10 +48,6 @@ class Judged:
     target: str | None = None
     training: str | None = None
 
-    def identity(self) -> dict[str, Any]:
-        """Everything but the place where it lies."""
-        return {name: value for name, value in asdict(self).items() if name != "path"}
-
 
 class Predictor(Protocol):
     """Depth for the windows of one sequence after another."""
@@ -84,10 +80,9 @@ class BundlePredictor:
 
     Args:
         model: From ``dae_edge.load``.
-        training: See ``Judged``.
     """
 
-    def __init__(self, model: Model, *, training: str | None = None) -> None:
+    def __init__(self, model: Model) -> None:
         manifest = model.bundle.manifest
         self._model = model
         self._session = model.engine.session()
@@ -103,7 +98,6 @@ class BundlePredictor:
             sha256=manifest["weights"].get("sha256"),
             bundle_sha256=sha256_of(model.bundle.path / MANIFEST),
             target=manifest["target"],
-            training=training,
         )
 
     def reset(self) -> None:
@@ -154,8 +148,7 @@ def _in_words(sensor: tuple[int, int], crop: tuple[int, ...]) -> str:
 
 
 def _export_command(manifest: Any, sample: Sample) -> str:
-    weights = manifest["weights"]
-    given = f" --weights {weights['source']}" if weights["trained"] else ""
+    given = " --weights FILE" if manifest["weights"]["trained"] else ""
     return (
         f"dae-export --target {manifest['target']} --model {manifest['model']['name']}{given} "
         f"--sensor {_sensor_name(sample)}"

@@ -10,11 +10,14 @@ import json
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dae_edge.datasets import Dataset
 from dae_edge.errors import FormatError
+from dae_edge.evaluation.predictors import Judged
+from dae_edge.protocols import Paper, Strict
 from dae_edge.tally import Report, Tally
 
 FORMAT = "dae-eval"
@@ -57,6 +60,27 @@ class Evaluation:
     tallies: dict[str, Tally] = field(default_factory=dict)
     sequences: dict[str, SequenceRecord] = field(default_factory=dict)
 
+    @classmethod
+    def begin(
+        cls,
+        judged: Judged,
+        dataset: Dataset,
+        protocols: Mapping[str, Paper | Strict],
+        *,
+        limit: int | None,
+    ) -> Evaluation:
+        """An evaluation without any sequence yet."""
+        return cls(
+            asdict(judged),
+            {
+                "name": dataset.name,
+                "split": dataset.split,
+                "limit": limit,
+                "expected": dataset.expected,
+            },
+            {name: asdict(protocol) for name, protocol in protocols.items()},
+        )
+
     @property
     def limit(self) -> int | None:
         """Samples of each sequence that count; None: all."""
@@ -78,15 +102,20 @@ class Evaluation:
         """Averages, by protocol."""
         return {name: tally.report() for name, tally in self.tallies.items()}
 
-    def check_same(self, other: Evaluation, where: str) -> None:
-        """Raise ValueError, naming the difference, unless both are of the same thing."""
-        mine, theirs = self._identity(), other._identity()
+    def go_on(self, before: Evaluation, where: str) -> None:
+        """Take over what an earlier evaluation of the same thing has finished.
+
+        Raises:
+            ValueError: it is of another model, dataset or protocol; the text says which.
+        """
+        mine, theirs = self._identity(), before._identity()
         for key in sorted(set(mine) | set(theirs)):
             if mine.get(key) != theirs.get(key):
                 raise ValueError(
                     f"{where}: was made with another {key}: {theirs.get(key)!r}, now "
                     f"{mine.get(key)!r}"
                 )
+        self.tallies, self.sequences = before.tallies, before.sequences
 
     def _identity(self) -> dict[str, Any]:
         judged = {name: value for name, value in self.judged.items() if name != "path"}

@@ -48,7 +48,7 @@ def write_sheet(path: Path, evaluation: Evaluation, frames: list[Frame]) -> None
         ValueError: another suffix.
         MissingExtraError: Pillow is not installed.
     """
-    check_suffix(path)
+    check_sheet(path)
     if path.suffix == ".html":
         content = _html(evaluation, frames).encode()
     else:
@@ -61,10 +61,11 @@ def write_sheet(path: Path, evaluation: Evaluation, frames: list[Frame]) -> None
         part.unlink(missing_ok=True)
 
 
-def check_suffix(path: Path) -> None:
-    """Raise ValueError unless a sheet can be written to a file of this name."""
+def check_sheet(path: Path) -> None:
+    """Say so at once if no sheet can be written to a file of this name; see ``write_sheet``."""
     if path.suffix not in SUFFIXES:
         raise ValueError(f"{path}: a sheet is {' or '.join(SUFFIXES)}")
+    require("PIL.Image", extra="view", purpose="drawing a sheet")
 
 
 def panels(frame: Frame) -> list[Picture]:
@@ -84,7 +85,7 @@ def caption(frame: Frame) -> str:
     """Which frame it is and how good."""
     chosen = frame.chosen
     return (
-        f"{chosen.rank}: {chosen.sequence}, sample {chosen.index}, {frame.t_us / 1e6:.3f} s, "
+        f"{chosen.rank}: {chosen.sequence}, sample {chosen.sample}, {frame.t_us / 1e6:.3f} s, "
         f"AbsRel {chosen.abs_rel:.3f}"
     )
 

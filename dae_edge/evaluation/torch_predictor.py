@@ -10,26 +10,37 @@ import torch
 from numpy.typing import NDArray
 
 from dae_edge.datasets import Sample
-from dae_edge.depth import UNTRAINED
 from dae_edge.evaluation.predictors import Judged, network_input
-from dae_edge.nn import DepthAnyEvent, ModelConfig, seeded_state_dict
-from dae_edge.nn.checkpoint import fill_model, read_checkpoint
+from dae_edge.export.model import prepare
 from dae_edge.recipes import Recipe
 
 
 class TorchPredictor:
-    """A network in torch; of Tencode it sees the float form, as the paper's did.
+    """A recipe's network in torch; of Tencode it sees the float form, as the paper's did.
 
     Args:
-        model: The network; it is set to evaluate.
-        judged: What to call it.
-        white: Background of Tencode.
+        recipe: Which model.
+        weights: Checkpoint; None: the seeded initialisation.
+        config: The checkpoint's config.json, instead of the one inside or beside it.
+
+    Raises:
+        FormatError: no checkpoint, or a configuration that is not understood.
+        ContractError: the weights are of another model.
     """
 
-    def __init__(self, model: DepthAnyEvent, judged: Judged, *, white: bool = False) -> None:
-        self.judged = judged
-        self._model = model.eval()
-        self._white = white
+    def __init__(self, recipe: Recipe, weights: Path | None, config: Path | None = None) -> None:
+        prepared = prepare(recipe, weights, config)
+        self.judged = Judged(
+            "untrained" if weights is None else "weights",
+            recipe.name,
+            f"torch {torch.__version__} CPU",
+            prepared.unit,
+            path=None if weights is None else str(weights),
+            weights=prepared.weights["source"],
+            sha256=prepared.weights["sha256"],
+        )
+        self._model = prepared.model
+        self._white = recipe.background == "white"
         self._state: Any = None
 
     def reset(self) -> None:
@@ -45,38 +56,3 @@ class TorchPredictor:
             depth, self._state = self._model(torch.from_numpy(image)[None], self._state)
         values: NDArray[np.float32] = depth[0].numpy()
         return values
-
-
-def open_weights(
-    recipe: Recipe, weights: Path | None, *, training: str | None = None
-) -> TorchPredictor:
-    """A recipe with weights from a file, or with the seeded initialisation.
-
-    What a checkpoint says of itself (activation, input size) comes before the recipe.
-
-    Raises:
-        FormatError: ``weights`` is not a checkpoint, or its configuration is not understood.
-        ContractError: the weights are of another model than the recipe.
-    """
-    config = ModelConfig(**recipe.model)
-    engine = f"torch {torch.__version__} CPU"
-    white = recipe.background == "white"
-    if weights is None:
-        model = DepthAnyEvent(config)
-        model.load_state_dict(seeded_state_dict(model))
-        judged = Judged("untrained", recipe.name, engine, UNTRAINED, weights="seeded")
-        return TorchPredictor(model, judged, white=white)
-    checkpoint = read_checkpoint(weights)
-    model = DepthAnyEvent(checkpoint.config_for(config))
-    fill_model(checkpoint, model)
-    judged = Judged(
-        "weights",
-        recipe.name,
-        engine,
-        "m" if checkpoint.use_scaleshift is False else recipe.unit,
-        path=str(weights),
-        weights=checkpoint.source,
-        sha256=checkpoint.sha256,
-        training=training,
-    )
-    return TorchPredictor(model, judged, white=white)

@@ -157,7 +157,7 @@ struct dae_encoder_params {
     uint16_t height;
     int64_t window_us;           /* 1 .. 2^30 - 1; default 50,000 */
     int64_t hop_us;              /* 1 .. window_us; 0 means window_us; at most 1024 hops in a window */
-    uint32_t window_events;      /* 0: windows by time; 1 .. 2^30 - 1: by count, the times are not used */
+    uint32_t window_events;      /* 0: windows by time; 1 .. 2^30 - 1: by count (window, hop, origin_us unused) */
     uint32_t hop_events;         /* 1 .. window_events; 0 means window_events; at most 1024 hops in a window */
     int64_t origin_us;           /* a window begins here; none before, unless events do; or DAE_ORIGIN_FIRST_EVENT */
     int64_t max_gap_us;          /* a longer silence, or a longer step back, starts a new grid; default 1,000,000 */

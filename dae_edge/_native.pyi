@@ -1,4 +1,7 @@
-"""The C core (runtime/), bound in runtime/python.c. Buffers are the caller's; long calls release the GIL."""
+"""The C core (runtime/), bound in runtime/python.c.
+
+Buffers are the caller's; long calls release the GIL.
+"""
 
 from typing import Any
 
@@ -14,7 +17,7 @@ class Decoder:
         """``format``: one of FORMATS (``evt2 evt21 evt21-legacy evt3 evt4 dat``)."""
 
     def decode(self, data: Any, out: NDArray[Any], /) -> tuple[int, int]:
-        """Decode ``data`` (bytes-like) into ``out`` (EVENT, at least 32 long): (bytes used, events)."""
+        """Decode bytes-like ``data`` into ``out`` (EVENT, 32 or longer): (bytes used, events)."""
 
     def counters(self) -> dict[str, int]: ...
     def reset(self) -> None: ...

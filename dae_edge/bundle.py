@@ -9,8 +9,8 @@ import hashlib
 import json
 import os
 import re
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +22,8 @@ from dae_edge.errors import ContractError
 
 FORMAT = "dae-bundle"
 VERSION = 1
+MOST_BINS = 64
+MOST_AXES = 8
 LONGEST_WINDOW_US = (1 << 30) - 1
 MANIFEST = "manifest.json"
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -125,11 +127,16 @@ class _Reader:
         return value
 
     def sizes(self, path: str, length: int) -> tuple[int, ...]:
-        return self.check_sizes(path, self.get(path, list), length)
+        sizes = self.check_sizes(path, self.get(path, list), length)
+        if max(sizes) > 65535:
+            raise ContractError(f"{self.where}: {path}: at most 65535 pixels, got {list(sizes)}")
+        return sizes
 
-    def check_sizes(self, path: str, value: Any, length: int) -> tuple[int, ...]:
+    def check_sizes(self, path: str, value: Any, length: int | None = None) -> tuple[int, ...]:
         whole = isinstance(value, list) and all(type(item) is int for item in value)
-        if not whole or len(value) != length or not all(0 < item < 1 << 16 for item in value):
+        if not whole or len(value) > MOST_AXES or not all(0 < item < 1 << 20 for item in value):
+            raise ContractError(f"{self.where}: {path}: wanted sizes, got {value!r}")
+        if length is not None and len(value) != length:
             raise ContractError(f"{self.where}: {path}: wanted {length} sizes, got {value!r}")
         return tuple(value)
 
@@ -167,12 +174,22 @@ def _contract(reader: _Reader) -> Contract:
             raise ContractError(f"{reader.where}: {where}: wanted name, shape, dtype")
         if entry.get("dtype") not in ("float32", "float16"):
             raise ContractError(f"{reader.where}: {where}: dtype must be float32 or float16")
-        shape = reader.check_sizes(f"{where}.shape", entry.get("shape"), 4)
+        shape = reader.check_sizes(f"{where}.shape", entry.get("shape"))
         states.append(StateSpec(entry["name"], shape, entry["dtype"]))
     if len({state.name for state in states}) != len(states):
         raise ContractError(f"{reader.where}: states: a name appears twice")
     sensor, depth = reader.sizes("input.sensor", 2), reader.sizes("output.shape", 2)
-    return Contract((sensor[0], sensor[1]), (depth[0], depth[1]), tuple(states))
+    return Contract((sensor[0], sensor[1]), (depth[0], depth[1]), tuple(states), _bins(reader))
+
+
+def _bins(reader: _Reader) -> int:
+    encoding = reader.get("input.encoding", str)
+    if encoding not in ("tencode", "voxel_grid"):
+        raise ContractError(f"{reader.where}: input.encoding: wanted tencode or voxel_grid")
+    bins: int = reader.get("input.bins", int) if encoding == "voxel_grid" else 0
+    if encoding == "voxel_grid" and not 1 <= bins <= MOST_BINS:
+        raise ContractError(f"{reader.where}: input.bins must be 1..{MOST_BINS}, got {bins}")
+    return bins
 
 
 @contextmanager
@@ -189,10 +206,9 @@ def writing(destination: Path) -> Iterator[Path]:
     if destination.exists() and not (destination / MANIFEST).is_file():
         raise ValueError(f"{destination}: exists and is not a bundle; not replaced")
     destination.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".{destination.name}.", dir=destination.parent))
+    folder = _folder_beside(destination)
     try:
         yield folder
-        os.chmod(folder, 0o777 & ~_umask())
         if destination.exists():
             _replace(destination, folder)
         else:
@@ -203,7 +219,7 @@ def writing(destination: Path) -> Iterator[Path]:
 
 def _replace(old: Path, new: Path) -> None:
     """Put ``new`` in the place of ``old``, a folder with content: two renames, no less."""
-    retired = Path(tempfile.mkdtemp(prefix=f".{old.name}.", dir=old.parent))
+    retired = _folder_beside(old)
     os.replace(old, retired / "old")
     try:
         os.replace(new, old)
@@ -226,7 +242,8 @@ def seal(folder: Path, manifest: Mapping[str, Any]) -> None:
     (folder / MANIFEST).write_text(text, encoding="utf-8")
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _folder_beside(path: Path) -> Path:
+    """A new, empty folder in the same place, with a name that nothing else has."""
+    folder = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    folder.mkdir()
+    return folder

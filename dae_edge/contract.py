@@ -56,17 +56,30 @@ class Contract:
         sensor: (width, height) of the event image, pixels.
         depth_shape: (height, width) of the depth map: the sensor's, or the crop's.
         states: In the graph's order; empty for a model without memory.
+        voxel_bins: Time bins, for a model that takes voxel grids; 0 for Tencode images.
     """
 
     sensor: tuple[int, int]
     depth_shape: tuple[int, int]
     states: tuple[StateSpec, ...]
+    voxel_bins: int = 0
+
+    @property
+    def input(self) -> TensorSpec:
+        """The image, or the voxel grid, of one window."""
+        width, height = self.sensor
+        if self.voxel_bins:
+            return TensorSpec(INPUT, "float32", (1, self.voxel_bins, height, width))
+        return TensorSpec(INPUT, "uint8", (1, height, width, 3))
+
+    @property
+    def encoding(self) -> str:
+        """How a window becomes the input: ``"tencode"`` or ``"voxel_grid"``."""
+        return "voxel_grid" if self.voxel_bins else "tencode"
 
     def inputs(self) -> list[TensorSpec]:
         """Graph inputs, in order."""
-        width, height = self.sensor
-        image = TensorSpec(INPUT, "uint8", (1, height, width, 3))
-        return [image, *(TensorSpec(s.input, s.dtype, s.shape) for s in self.states)]
+        return [self.input, *(TensorSpec(s.input, s.dtype, s.shape) for s in self.states)]
 
     def outputs(self) -> list[TensorSpec]:
         """Graph outputs, in order."""
@@ -79,6 +92,7 @@ class Contract:
         pairs = " ".join(f"{state.input}={state.output}" for state in self.states)
         return {
             f"{METADATA_PREFIX}contract": str(VERSION),
+            f"{METADATA_PREFIX}encoding": self.encoding,
             f"{METADATA_PREFIX}sensor": f"{width}x{height}",
             f"{METADATA_PREFIX}states": pairs,
         }

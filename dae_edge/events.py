@@ -53,18 +53,16 @@ def as_events(array: Any) -> Events:
     Raises:
         TypeError: not a structured array with these fields.
     """
-    array = np.asarray(array)
-    if array.dtype == EVENT:
-        events: Events = array.reshape(-1)
+    events: Events = np.asarray(array).reshape(-1)
+    if events.dtype == EVENT:
         return events
-    names = array.dtype.names or ()
+    names = events.dtype.names or ()
     polarity = next((name for name in ("on", "p", "polarity") if name in names), None)
     if not {"t", "x", "y"} <= set(names) or polarity is None:
         raise TypeError(
             "events must be a structured array with fields t, x, y and on (or p), "
-            f"got {array.dtype}"
+            f"got {events.dtype}"
         )
-    if array.dtype.itemsize == EVENT.itemsize and names == EVENT.names:
-        events = array.reshape(-1).view(EVENT)  # the same bytes with an unsigned t
-        return events
-    return events_from(array["t"], array["x"], array["y"], array[polarity])
+    if events.dtype.itemsize == EVENT.itemsize and names == EVENT.names:
+        return events.view(EVENT)  # the same bytes with an unsigned t
+    return events_from(events["t"], events["x"], events["y"], events[polarity])

@@ -7,12 +7,12 @@ import warnings
 from typing import Any
 
 from dae_edge import bundle as bundles
-from dae_edge._native import Encoder
 from dae_edge.backends import NAMES, load_engine
 from dae_edge.contract import Contract
 from dae_edge.depth import UNTRAINED
 from dae_edge.errors import ContractError
 from dae_edge.stream import DepthStream
+from dae_edge.windows import open_windows
 
 
 class Model:
@@ -88,10 +88,8 @@ class Model:
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}")
         manifest_input = self.bundle.manifest["input"]
-        width, height = self.contract.sensor
-        encoder = Encoder(
-            width,
-            height,
+        encoder = open_windows(
+            self.contract,
             window_us=window_us or manifest_input["window_us"],
             hop_us=hop_us or 0,
             window_events=window_events or 0,

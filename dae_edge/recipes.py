@@ -21,7 +21,17 @@ _PACKAGE = Path(__file__).resolve().parent
 
 @dataclass(frozen=True)
 class Recipe:
-    """A model to export: export/NAME.toml."""
+    """A model to export: export/NAME.toml.
+
+    Attributes:
+        name: As in ``--model``.
+        about: One line.
+        model: ``architecture`` ("depthanyevent" if not said), and what that architecture takes.
+        window_us: Length of a window in microseconds.
+        background: Of the Tencode image, "black" or "white".
+        unit: Of the depth, with trained weights.
+        voxel_bins: Time bins, for models that take voxel grids; 0 for Tencode images.
+    """
 
     name: str
     about: str
@@ -29,6 +39,7 @@ class Recipe:
     window_us: int
     background: str
     unit: str
+    voxel_bins: int = 0
 
 
 @dataclass(frozen=True)
@@ -85,6 +96,7 @@ def load_recipe(name: str) -> Recipe:
             data["input"]["window_us"],
             data["input"]["background"],
             data["output"]["unit"],
+            data["input"].get("voxel_bins", 0),
         )
 
 

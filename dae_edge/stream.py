@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dae_edge._native import Encoder
 from dae_edge.depth import Depth, Health
 from dae_edge.errors import ContractError
 from dae_edge.events import Events, as_events
 
 if TYPE_CHECKING:
     from dae_edge.model import Model
+    from dae_edge.windows import WindowEncoder
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class DepthStream:
         health: Numbers on how it goes; updated by each call.
     """
 
-    def __init__(self, model: Model, encoder: Encoder) -> None:
+    def __init__(self, model: Model, encoder: WindowEncoder) -> None:
         self.model = model
         self.health = Health()
         self._encoder = encoder
@@ -94,8 +94,11 @@ class DepthStream:
                 self._count()
 
     @property
-    def image(self) -> NDArray[np.uint8]:
-        """Tencode of the last window with events, uint8 [height, width, 3]; it gets overwritten."""
+    def image(self) -> NDArray[Any]:
+        """What the network saw of the last window with events; the next one overwrites it.
+
+        Tencode, uint8 [height, width, 3], or a voxel grid, float32 [bins, height, width].
+        """
         view = self._session.image.view()
         view.flags.writeable = False
         return view

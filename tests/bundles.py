@@ -12,7 +12,12 @@ from dae_edge import bundle
 CONTENT: dict[str, Any] = {
     "model": {"name": "small", "recurrent": True},
     "weights": {"source": "student.pth", "sha256": "0" * 64, "trained": True},
-    "input": {"sensor": [112, 84], "window_us": 50_000, "background": "black"},
+    "input": {
+        "encoding": "tencode",
+        "sensor": [112, 84],
+        "window_us": 50_000,
+        "background": "black",
+    },
     "states": [{"name": "layer1.cell", "shape": [1, 32, 22, 30], "dtype": "float32"}],
     "output": {"shape": [84, 112], "unit": "m"},
     "target": "onnx-fp32",

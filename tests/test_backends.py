@@ -43,7 +43,9 @@ def engine(request: pytest.FixtureRequest, small_bundle: Path, contract: Contrac
 
 @pytest.fixture(scope="module")
 def images() -> list[NDArray[np.uint8]]:
-    return list(islice(sample_windows(112, 84, window_us=50_000), WINDOWS))
+    return list(
+        islice(sample_windows(Contract((112, 84), (84, 112), ()), window_us=50_000), WINDOWS)
+    )
 
 
 @pytest.fixture(scope="module")

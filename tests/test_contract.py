@@ -52,6 +52,7 @@ def test_the_image_comes_first_and_the_states_follow_in_order() -> None:
 def test_the_metadata_say_version_sensor_and_pairs_as_text() -> None:
     assert CONTRACT.metadata() == {
         "dae.contract": "1",
+        "dae.encoding": "tencode",
         "dae.sensor": "112x100",
         "dae.states": "state_in.layer4.hidden=state_out.layer4.hidden "
         "state_in.layer1.hidden=state_out.layer1.hidden "

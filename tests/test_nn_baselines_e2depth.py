@@ -114,20 +114,23 @@ def test_the_public_checkpoint_file_loads(tmp_path: Path, model: E2Depth) -> Non
     )
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=30)
 @given(seed=st.integers(0, 2**32), fraction=st.floats(0, 1), scale=st.floats(0.01, 100))
 def test_normalisation_is_that_of_the_reference(seed: int, fraction: float, scale: float) -> None:
-    grids = (sparse(3, 5, 9, 7, seed=seed, fraction=fraction) - 0.3) * scale
-    grids[grids == -0.3 * scale] = 0
+    values = sparse(3, 5, 9, 7, seed=seed, fraction=fraction)
+    grids = torch.where(values == 0, values, (values - 0.3) * scale)
     wanted = [reference.normalize_voxel_grid(grid.numpy()) for grid in grids]
     np.testing.assert_allclose(normalize_voxels(grids).numpy(), wanted, rtol=1e-3, atol=1e-4)
 
 
 def test_a_grid_without_events_stays_zero_and_equal_voxels_become_zero() -> None:
-    grids = torch.zeros(3, 5, 8, 8)
+    grids = torch.zeros(4, 5, 40, 40)
     grids[1, 2, 3, 4] = 0.7
     grids[2, :, 1] = -1.0
-    assert normalize_voxels(grids).eq(0).all()
+    grids[3] = -1.6125  # the mean of these is not quite the same number
+    normalised = normalize_voxels(grids)
+    assert normalised[:3].eq(0).all()
+    assert normalised[3].abs().max() < 1e-5
 
 
 def test_normalisation_does_not_overflow_in_half_precision() -> None:

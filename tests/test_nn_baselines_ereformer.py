@@ -18,12 +18,12 @@ from dataset_files import read_npz_xz
 from torch import Tensor
 from torch.nn import functional
 
-from dae_edge.errors import ContractError
+from dae_edge.errors import ContractError, FormatError
 from dae_edge.nn import EReFormer, load_weights, seeded_tensor
 from dae_edge.nn.e2depth import depth_from_log
 from dae_edge.nn.ereformer import PatchSplitting
 from dae_edge.nn.grvit import linear_attention
-from dae_edge.nn.swin import PatchMerging, map_sizes
+from dae_edge.nn.swin import PatchMerging, SwinBlock, map_sizes
 from dae_edge.nn.windows import (
     APART,
     from_windows,
@@ -131,16 +131,20 @@ def test_seeded_weights_follow_the_published_rule(golden: Path) -> None:
         assert tensor.sum().item() == pytest.approx(check["tensor_sum64"], abs=1e-6), key
 
 
-def test_a_file_may_repeat_the_position_indices_but_not_change_them(
-    tmp_path: Path, model: EReFormer
-) -> None:
-    path, weights = tmp_path / "ereformer.pth", dict(model.state_dict())
-    key = "transformerrecurrent.resblock_0.attn.w_msa.relative_position_index"
+def test_a_file_may_repeat_the_position_indices_but_not_change_them(tmp_path: Path) -> None:
+    path, block = tmp_path / "block.pth", SwinBlock(12, 3, shifted=False)
+    weights, key = dict(block.state_dict()), "attn.w_msa.relative_position_index"
     torch.save({"state_dict": weights}, path)
-    load_weights(path, model)
+    load_weights(path, block)
     torch.save(weights | {key: weights[key] + 1}, path)
     with pytest.raises(ContractError, match=f"'{key}' is not what the architecture fixes"):
-        load_weights(path, model)
+        load_weights(path, block)
+    torch.save(weights | {key: weights[key][:3]}, path)
+    with pytest.raises(ContractError, match=r"1 of another shape: attn.*\[3, 49\]"):
+        load_weights(path, block)
+    torch.save(weights | {key: weights[key].int()}, path)
+    with pytest.raises(FormatError, match=f"'{key}' must be a dense float tensor"):
+        load_weights(path, block)
 
 
 @settings(deadline=None, max_examples=100)

@@ -32,9 +32,18 @@ def test_every_recipe_has_its_file_name_and_makes_a_model(name: str) -> None:
     assert recipe.background in ("black", "white")
     assert recipe.unit in ("m", "relative depth")
     pytest.importorskip("torch")
-    from dae_edge.nn import ModelConfig
+    import torch
 
-    ModelConfig(**recipe.model)
+    from dae_edge.export.model import BASELINES
+    from dae_edge.nn import DepthAnyEvent, ModelConfig
+
+    settings = dict(recipe.model)
+    architecture = settings.pop("architecture", "depthanyevent")
+    with torch.device("meta"):  # shapes only
+        if architecture == "depthanyevent":
+            DepthAnyEvent(ModelConfig(**settings))
+        else:
+            BASELINES[architecture](**settings)
 
 
 @pytest.mark.parametrize("name", CALIBRATE)

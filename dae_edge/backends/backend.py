@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 class Session(Protocol):
     """One camera's place in an engine: image buffer, recurrent state. One thread at a time."""
 
-    image: NDArray[np.uint8]
-    """uint8 [height, width, 3]: the encoder writes here, and here the engine reads. No copy."""
+    image: NDArray[Any]
+    """What the engine reads, and what the encoder writes: no copy in between. uint8
+    [height, width, 3] for Tencode, float32 [bins, height, width] for voxel grids."""
 
     def run(self) -> NDArray[np.float32]:
         """Depth [height, width] of the image, in a new array; the state moves on."""

@@ -60,8 +60,8 @@ class OnnxRuntimeSession:
 
     def __init__(self, engine: OnnxRuntimeEngine) -> None:
         self._engine = engine
-        width, height = engine.contract.sensor
-        self.image = np.zeros((height, width, 3), np.uint8)
+        events = engine.contract.input
+        self.image = np.zeros(events.shape[1:], events.dtype)
         self._states = engine.contract.states
         self._sets = [[np.zeros(s.shape, s.dtype) for s in self._states] for _ in range(2)]
         self._current = 0

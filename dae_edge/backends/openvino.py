@@ -65,8 +65,8 @@ class OpenVinoSession:
     def __init__(self, engine: OpenVinoEngine) -> None:
         self._engine = engine
         self._request = engine.compiled.create_infer_request()
-        width, height = engine.contract.sensor
-        self.image = np.zeros((height, width, 3), np.uint8)
+        events = engine.contract.input
+        self.image = np.zeros(events.shape[1:], events.dtype)
         self._request.set_tensor(INPUT, self._tensor(self.image[None]))
         self._states = engine.contract.states
         self._stateful = engine.stateful

@@ -142,7 +142,7 @@ def _eval(options: argparse.Namespace) -> int:
     evaluation = Evaluation.begin(predictor.judged, dataset, protocols, limit=options.limit)
     if before is not None:
         evaluation.go_on(before, str(options.resume))
-    return _judge(predictor, dataset, sequences, evaluation, protocols, options)
+    return _judge(predictor, dataset, sequences, evaluation, options)
 
 
 def _check_outputs(options: argparse.Namespace) -> None:
@@ -206,7 +206,6 @@ def _judge(
     dataset: datasets.Dataset,
     sequences: list[datasets.Sequence],
     evaluation: Evaluation,
-    protocols: dict[str, Paper | Strict],
     options: argparse.Namespace,
 ) -> int:
     file = options.json or options.resume
@@ -224,7 +223,6 @@ def _judge(
                 predictor,
                 sequences,
                 evaluation,
-                protocols,
                 stop=stop,
                 finished=keep,
                 progress=bar.to,

@@ -7,13 +7,14 @@ import os
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dae_edge.depth import UNTRAINED, Depth
 from dae_edge.model import Model
+from dae_edge.reference import tencode_from_voxel_grid
 from dae_edge.view.colours import DepthRange
 from dae_edge.view.live import LiveWindow
 from dae_edge.view.picture import depth_picture, events_picture, side_by_side
@@ -25,7 +26,7 @@ MAX_FPS = 60.0
 class Output(Protocol):
     """Takes each depth with the Tencode image it was made of."""
 
-    def show(self, image: NDArray[np.uint8], depth: Depth) -> bool:
+    def show(self, image: NDArray[Any], depth: Depth) -> bool:
         """False when the user wants no more."""
 
     def close(self) -> None:
@@ -44,7 +45,7 @@ class Frames:
         self._crop = np.s_[y : y + height, x : x + width]
         self._first_us: int | None = None
 
-    def show(self, image: NDArray[np.uint8], depth: Depth) -> bool:
+    def show(self, image: NDArray[Any], depth: Depth) -> bool:
         """See ``Output.show``."""
         frame = self._frame(image, depth)
         for sink in self._sinks:
@@ -58,7 +59,7 @@ class Frames:
         if self._window is not None:
             self._window.close()
 
-    def _frame(self, image: NDArray[np.uint8], depth: Depth) -> NDArray[np.uint8]:
+    def _frame(self, image: NDArray[Any], depth: Depth) -> NDArray[np.uint8]:
         if self._first_us is None:
             self._first_us = depth.t_us
         near_far = self._range.update(depth.values)
@@ -72,13 +73,21 @@ class Frames:
         ]
         notice = f"{UNTRAINED}: the depth has no meaning" if not self._model.trained else None
         return side_by_side(
-            events_picture(image[self._crop]),
+            events_picture(_as_tencode(image)[self._crop]),
             depth_picture(depth.values, near_far=near_far),
             caption_lines=caption,
             near_far=near_far,
             unit=depth.unit,
             notice=notice,
         )
+
+
+def _as_tencode(image: NDArray[Any]) -> NDArray[np.uint8]:
+    """Tencode of what a network saw: itself, or made of a voxel grid."""
+    if image.dtype == np.uint8:
+        return image
+    levels = np.rint(tencode_from_voxel_grid(image) * 255).astype(np.uint8)
+    return levels.transpose(1, 2, 0)
 
 
 class NumbersSink:
@@ -96,7 +105,7 @@ class NumbersSink:
         self._stale: list[bool] = []
         self._unit = unit
 
-    def show(self, image: NDArray[np.uint8], depth: Depth) -> bool:
+    def show(self, image: NDArray[Any], depth: Depth) -> bool:
         """See ``Output.show``."""
         self._add(f"depth_{len(self._times):06d}", depth.values)
         self._times.append(depth.t_us)

@@ -74,12 +74,37 @@ class Sample:
             image = reference.tencode_from_voxel_grid(self.voxels, white=white)
             if np.dtype(dtype) == np.uint8:
                 image = np.rint(image * np.float32(255)).astype(np.uint8).transpose(1, 2, 0)
-        if not cropped:
-            return np.ascontiguousarray(image)
-        x, y, crop_width, crop_height = self.crop
-        rows, columns = slice(y, y + crop_height), slice(x, x + crop_width)
-        part = image[rows, columns] if image.dtype == np.uint8 else image[:, rows, columns]
-        return np.ascontiguousarray(part)
+        if cropped:
+            rows, columns = self._crop()
+            image = image[rows, columns] if image.dtype == np.uint8 else image[:, rows, columns]
+        return np.ascontiguousarray(image)
+
+    def voxel_grid(self, bins: int, *, cropped: bool = True) -> NDArray[np.float32]:
+        """The voxel grid of the window, float32 [bins, height, width], not normalised.
+
+        Args:
+            bins: Time bins; where the dataset has voxel grids, it must be theirs.
+            cropped: Only the part that has depth, not the whole sensor.
+
+        Raises:
+            FormatError: the dataset has voxel grids of other bins.
+        """
+        width, height = self.sensor
+        if self.voxels is None:
+            grid = encoding.voxel_grid(self.events, height, width, bins=bins)
+        elif len(self.voxels) == bins:
+            grid = self.voxels
+        else:
+            raise FormatError(f"{self.sequence}: has {len(self.voxels)} bins, wanted {bins}")
+        if cropped:
+            rows, columns = self._crop()
+            grid = grid[:, rows, columns]
+        return np.ascontiguousarray(grid)
+
+    def _crop(self) -> tuple[slice, slice]:
+        """Rows and columns that have depth."""
+        x, y, width, height = self.crop
+        return slice(y, y + height), slice(x, x + width)
 
 
 class Sequence(ABC):

@@ -75,7 +75,8 @@ class SyntheticSequence(Sequence):
 
 def _read_depth(path: Path) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Times [n] in microseconds and depth maps [n, 130, 173] in metres."""
-    with readable(path), np.load(path, allow_pickle=False) as arrays:
+    # numpy leaves a file open that it cannot read
+    with readable(path), path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
         times, depth, stride = (np.asarray(arrays[name]) for name in ("t_us", "depth", "stride"))
     if stride.shape != () or stride != STRIDE or times.dtype != np.int64:
         raise FormatError(f"{path}: wanted a stride of {STRIDE} and times in int64")

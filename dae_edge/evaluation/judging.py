@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from itertools import islice
 from time import perf_counter
 from typing import NamedTuple
@@ -15,7 +15,6 @@ from dae_edge.datasets import Sample, Sequence
 from dae_edge.errors import ContractError
 from dae_edge.evaluation.predictors import Predictor
 from dae_edge.evaluation.record import Evaluation, SequenceRecord
-from dae_edge.protocols import Protocol
 from dae_edge.tally import Tally
 
 RANKED_BY = "abs_rel"
@@ -34,7 +33,6 @@ def evaluate(
     predictor: Predictor,
     sequences: list[Sequence],
     evaluation: Evaluation,
-    protocols: Mapping[str, Protocol],
     *,
     stop: threading.Event | None = None,
     finished: Callable[[Evaluation], None] = lambda evaluation: None,
@@ -46,7 +44,6 @@ def evaluate(
         predictor: What is judged.
         sequences: Of a dataset, in any order.
         evaluation: Where results go; its ``limit`` is how many samples of each sequence count.
-        protocols: By name, those of ``evaluation``.
         stop: Once it is set, the loop ends; a sequence that is not finished leaves no trace.
         finished: Called after each sequence.
         progress: Called for each frame with the number of frames done and the sequence's name.
@@ -62,7 +59,7 @@ def evaluate(
     for sequence in sequences:
         if sequence.name not in evaluation.sequences:
             tick = _ticker(progress, done, sequence.name)
-            record = _judge(predictor, sequence, evaluation.limit, protocols, stop, tick)
+            record = _judge(predictor, sequence, evaluation, stop, tick)
             if record is None:
                 return False
             evaluation.add(sequence.name, *record)
@@ -102,16 +99,16 @@ def predictions(
 def _judge(
     predictor: Predictor,
     sequence: Sequence,
-    limit: int | None,
-    protocols: Mapping[str, Protocol],
+    evaluation: Evaluation,
     stop: threading.Event | None,
     tick: Callable[[int], None],
 ) -> tuple[SequenceRecord, dict[str, Tally]] | None:
     """One sequence; None if it was stopped."""
     began, empty = perf_counter(), 0
+    protocols = evaluation.protocols
     tallies = {name: Tally(name) for name in protocols}
     ranks: dict[str, list[float]] = {name: [] for name in protocols}
-    for prediction in predictions(predictor, sequence, limit):
+    for prediction in predictions(predictor, sequence, evaluation.limit):
         for name, protocol in protocols.items():
             scores = protocol.frame(prediction.depth, prediction.sample.depth)
             tallies[name].add(sequence.name, scores)

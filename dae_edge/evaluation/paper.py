@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from dae_edge.errors import FormatError
 from dae_edge.evaluation.record import Evaluation, read
 from dae_edge.extras import require
+from dae_edge.protocols import Paper
 
 TABLES = Path(__file__).resolve().parent.parent / "data" / "paper_tables.toml"
 SPLITS = {"mvsec": "test", "dsec": "validation"}
@@ -53,14 +54,14 @@ def read_results(folder: Path) -> tuple[list[Result], list[str]]:
 def _unfit(evaluation: Evaluation) -> str | None:
     """Why a result has no place in the tables; None if it has one."""
     dataset, split = evaluation.dataset["name"], evaluation.dataset["split"]
-    settings = evaluation.protocols.get("paper")
+    protocol = evaluation.protocols.get("paper")
     if SPLITS.get(dataset) != split:
         return f"{dataset} {split} is not in the tables"
-    if settings is None or not settings["align"] or settings["clip_m"] != 80:
-        return "not judged by the paper's protocol"
+    if protocol != Paper():
+        return "not judged by the paper's protocol and settings"
     if not evaluation.complete:
         return "not all of the split was judged"
-    if evaluation.judged["training"] is None:
+    if evaluation.judged.training is None:
         return "nobody says how it was trained (--training)"
     return None
 
@@ -85,7 +86,7 @@ def _belongs(
     evaluation: Evaluation, row: dict[str, Any], table: dict[str, Any], dataset: str
 ) -> bool:
     judged = evaluation.judged
-    return (judged["model"], judged["training"], evaluation.dataset["name"]) == (
+    return (judged.model, judged.training, evaluation.dataset["name"]) == (
         row["model"],
         table["training"],
         dataset,
@@ -114,7 +115,7 @@ def _line(name: str, what: str, values: list[float], width: int, *, sign: str = 
 
 
 def _where(result: Result) -> str:
-    target = result.evaluation.judged.get("target")
+    target = result.evaluation.judged.target
     return f"{result.path.name}" + (f" ({target})" if target else "")
 
 

@@ -86,7 +86,6 @@ class BundlePredictor:
         manifest = model.bundle.manifest
         self._model = model
         self._session = model.engine.session()
-        self._encoding = str(manifest["input"].get("encoding", "tencode"))
         self._white = manifest["input"]["background"] == "white"
         self.judged = Judged(
             "bundle",
@@ -113,7 +112,11 @@ class BundlePredictor:
         """
         self._check(sample)
         self._session.image[...] = network_input(
-            sample, encoding=self._encoding, white=self._white, cropped=False, dtype=np.uint8
+            sample,
+            voxel_bins=self._model.contract.voxel_bins,
+            white=self._white,
+            cropped=False,
+            dtype=np.uint8,
         )
         return self._session.run()
 
@@ -130,15 +133,22 @@ class BundlePredictor:
 
 
 def network_input(
-    sample: Sample, *, encoding: str, white: bool, cropped: bool, dtype: Any
+    sample: Sample, *, voxel_bins: int, white: bool, cropped: bool, dtype: Any
 ) -> NDArray[Any]:
     """What a network sees of a window: the one place here that knows encodings.
 
+    Args:
+        sample: The window.
+        voxel_bins: Time bins of a voxel grid; 0 for Tencode.
+        white: Background of Tencode.
+        cropped: Only the part that has depth.
+        dtype: Of Tencode: ``uint8`` or ``float32``; voxel grids are float32.
+
     Raises:
-        ContractError: an encoding that datasets do not have.
+        FormatError: the dataset has voxel grids of other bins.
     """
-    if encoding != "tencode":
-        raise ContractError(f"input.encoding: wanted 'tencode', got {encoding!r}")
+    if voxel_bins:
+        return sample.voxel_grid(voxel_bins, cropped=cropped)
     return sample.tencode(cropped=cropped, white=white, dtype=dtype)
 
 

@@ -17,11 +17,16 @@ from typing import Any
 from dae_edge.datasets import Dataset
 from dae_edge.errors import FormatError
 from dae_edge.evaluation.predictors import Judged
-from dae_edge.protocols import Paper, Strict
+from dae_edge.protocols import PROTOCOLS, Paper, Strict
 from dae_edge.tally import Report, Tally
 
 FORMAT = "dae-eval"
 VERSION = 1
+METRICS = {
+    *("abs_rel", "sq_rel_squared", "rmse", "rmse_log", "mae"),
+    *("delta1", "delta2", "delta3"),
+}
+"""What both protocols measure, and every result must have."""
 
 
 @dataclass(frozen=True)
@@ -46,17 +51,17 @@ class Evaluation:
     """Scores of one predictor over the sequences of one split.
 
     Attributes:
-        judged: ``Judged`` as plain values.
+        judged: What is judged.
         dataset: ``name``, ``split``, ``limit`` (samples of each sequence, None: all) and
             ``expected``: the official sequences with their number of samples, None if unpublished.
-        protocols: Settings of each protocol, by name.
+        protocols: By name.
         tallies: Of each protocol.
         sequences: Those that were judged to their end.
     """
 
-    judged: dict[str, Any]
+    judged: Judged
     dataset: dict[str, Any]
-    protocols: dict[str, dict[str, Any]]
+    protocols: dict[str, Paper | Strict]
     tallies: dict[str, Tally] = field(default_factory=dict)
     sequences: dict[str, SequenceRecord] = field(default_factory=dict)
 
@@ -70,16 +75,8 @@ class Evaluation:
         limit: int | None,
     ) -> Evaluation:
         """An evaluation without any sequence yet."""
-        return cls(
-            asdict(judged),
-            {
-                "name": dataset.name,
-                "split": dataset.split,
-                "limit": limit,
-                "expected": dataset.expected,
-            },
-            {name: asdict(protocol) for name, protocol in protocols.items()},
-        )
+        where = {"name": dataset.name, "split": dataset.split, "limit": limit}
+        return cls(judged, {**where, "expected": dataset.expected}, dict(protocols))
 
     @property
     def limit(self) -> int | None:
@@ -118,19 +115,19 @@ class Evaluation:
         self.tallies, self.sequences = before.tallies, before.sequences
 
     def _identity(self) -> dict[str, Any]:
-        judged = {name: value for name, value in self.judged.items() if name != "path"}
+        judged = {name: value for name, value in asdict(self.judged).items() if name != "path"}
         dataset = {f"dataset {name}": self.dataset[name] for name in ("name", "split", "limit")}
-        return judged | dataset | {"protocols": self.protocols}
+        return {**judged, **dataset, "protocol": list(self.protocols.values())}
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON; numbers that do not exist are None."""
         values: dict[str, Any] = {
             "format": FORMAT,
             "version": VERSION,
-            "judged": self.judged,
+            "judged": asdict(self.judged),
             "dataset": self.dataset,
             "complete": self.complete,
-            "protocols": self.protocols,
+            "protocols": {name: asdict(protocol) for name, protocol in self.protocols.items()},
             "results": {name: _results(report) for name, report in self.reports().items()},
             "sequences": {name: vars(record) for name, record in self.sequences.items()},
             "tallies": {name: tally.as_dict() for name, tally in self.tallies.items()},
@@ -174,22 +171,29 @@ def read(path: Path) -> Evaluation:
 def _evaluation(content: dict[str, Any]) -> Evaluation:
     dataset = {name: content["dataset"][name] for name in ("name", "split", "limit", "expected")}
     evaluation = Evaluation(
-        _dict(content["judged"]),
+        Judged(**content["judged"]),
         dataset,
-        {str(name): _dict(settings) for name, settings in content["protocols"].items()},
-        {str(name): Tally.from_dict(saved) for name, saved in content["tallies"].items()},
-        {str(name): _record(entry) for name, entry in content["sequences"].items()},
+        {name: PROTOCOLS[name](**settings) for name, settings in content["protocols"].items()},
+        {name: Tally.from_dict(saved) for name, saved in content["tallies"].items()},
+        {name: _record(entry) for name, entry in content["sequences"].items()},
     )
-    for name in ("kind", "model", "engine", "unit"):
-        if not isinstance(evaluation.judged[name], str):
-            raise ValueError(f"judged.{name} is no text")
-    _dict(dataset["expected"])
-    if evaluation.tallies and set(evaluation.tallies) != set(evaluation.protocols):
+    if not evaluation.protocols:
+        raise ValueError("no protocols")
+    if any(set(r.abs_rel) != set(evaluation.protocols) for r in evaluation.sequences.values()):
+        raise ValueError("abs_rel and protocols are not the same")
+    texts = [dataset["name"], dataset["split"], *asdict(evaluation.judged).values()]
+    if not all(text is None or isinstance(text, str) for text in texts):
+        raise TypeError("names must be texts")
+    if not isinstance(dataset["expected"], dict):
+        raise TypeError("dataset.expected must be an object")
+    if evaluation.sequences and set(evaluation.tallies) != set(evaluation.protocols):
         raise ValueError("tallies and protocols are not the same")
-    for tally in evaluation.tallies.values():
-        frames = tally.report().frames
-        if frames != {name: record.frames for name, record in evaluation.sequences.items()}:
+    frames = {name: record.frames for name, record in evaluation.sequences.items()}
+    for name, report in evaluation.reports().items():
+        if report.frames != frames or report.protocol != name:
             raise ValueError("tallies and sequences are not the same")
+        if not set(report.mean_of_sequences) >= METRICS or "pixels" not in report.totals:
+            raise ValueError("the tallies lack a metric")
     return evaluation
 
 
@@ -204,12 +208,6 @@ def _record(entry: dict[str, Any]) -> SequenceRecord:
     if any(len(values) != frames for values in ranks.values()):
         raise ValueError("abs_rel must have a value for each frame")
     return SequenceRecord(frames, empty, float(entry["seconds"]), ranks)
-
-
-def _dict(value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise TypeError(f"{value!r} is no object")
-    return value
 
 
 def _results(report: Report) -> dict[str, Any]:

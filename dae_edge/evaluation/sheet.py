@@ -119,7 +119,7 @@ def _png(picture: Picture) -> bytes:
 
 
 def _legend(evaluation: Evaluation) -> str:
-    aligned = all(settings["align"] for settings in evaluation.protocols.values())
+    aligned = all(protocol.align for protocol in evaluation.protocols.values())
     return (
         f"Frames ranked by AbsRel of the {ranking_protocol(evaluation)} protocol. Near is bright, "
         f"far is dark, unknown is grey; the prediction is shown "

@@ -38,17 +38,16 @@ def metric_of(column: str, protocol: str) -> str:
 def title(evaluation: Evaluation) -> str:
     """What was judged, on what."""
     judged, dataset = evaluation.judged, evaluation.dataset
-    target = f" {judged['target']}" if judged.get("target") else ""
+    target = f" {judged.target}" if judged.target else ""
     return (
-        f"{judged['model']}{target} ({judged['engine']}) on {dataset['name']}, "
-        f"split {dataset['split']}"
+        f"{judged.model}{target} ({judged.engine}) on {dataset['name']}, split {dataset['split']}"
     )
 
 
 def notices(evaluation: Evaluation) -> list[str]:
     """What a reader must know before believing a number."""
     told = []
-    if evaluation.judged["unit"] == UNTRAINED:
+    if evaluation.judged.unit == UNTRAINED:
         told.append(f"{UNTRAINED}: the depth has no meaning, and neither have these numbers")
     if evaluation.limit is not None:
         told.append(f"only the first {evaluation.limit} samples of each sequence were judged")
@@ -62,7 +61,7 @@ def notices(evaluation: Evaluation) -> list[str]:
         for name, record in evaluation.sequences.items()
         if evaluation.limit is None and expected.get(name) not in (None, record.frames)
     ]
-    if not all(settings["align"] for settings in evaluation.protocols.values()):
+    if not all(protocol.align for protocol in evaluation.protocols.values()):
         told.append("metres were judged as metres: no scale and shift was fitted")
     return told
 

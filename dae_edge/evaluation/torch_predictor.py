@@ -40,6 +40,7 @@ class TorchPredictor:
             sha256=prepared.weights["sha256"],
         )
         self._model = prepared.model
+        self._bins = recipe.voxel_bins
         self._white = recipe.background == "white"
         self._state: Any = None
 
@@ -49,10 +50,10 @@ class TorchPredictor:
 
     def predict(self, sample: Sample) -> NDArray[np.float32]:
         """One step of the network."""
-        image = network_input(
-            sample, encoding="tencode", white=self._white, cropped=True, dtype=np.float32
+        window = network_input(
+            sample, voxel_bins=self._bins, white=self._white, cropped=True, dtype=np.float32
         )
         with torch.inference_mode():
-            depth, self._state = self._model(torch.from_numpy(image)[None], self._state)
+            depth, self._state = self._model(torch.from_numpy(window)[None], self._state)
         values: NDArray[np.float32] = depth[0].numpy()
         return values

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
 from pathlib import Path
@@ -15,12 +15,12 @@ from dae_edge import _native, bundle
 from dae_edge.backends import load_engine
 from dae_edge.contract import Contract
 from dae_edge.errors import BudgetError
-from dae_edge.export.graph import ContractGraph, check_onnx, export_onnx
+from dae_edge.export.graph import ContractGraph, export_onnx
 from dae_edge.export.model import Prepared, prepare
 from dae_edge.export.parity import Parity, compare, roll_torch
 from dae_edge.export.report import markdown
 from dae_edge.extras import require
-from dae_edge.nn import DepthAnyEvent
+from dae_edge.nn.network import DepthNetwork
 from dae_edge.recipes import Recipe, Sensor, Target
 from dae_edge.sample import sample_windows
 
@@ -72,7 +72,7 @@ def export_bundle(
     model = prepared.model
     with bundle.writing(out) as folder:
         progress(f"ONNX for {sensor.width}x{sensor.height}")
-        contract = export_onnx(model, sensor, folder / ONNX_FILE)
+        contract = export_onnx(model, sensor, folder / ONNX_FILE, voxel_bins=recipe.voxel_bins)
         if target.file != ONNX_FILE:
             progress(f"{target.name}: {target.file}")
             _write_ir(folder / ONNX_FILE, folder / target.file)
@@ -104,7 +104,7 @@ def _write_ir(onnx: Path, xml: Path) -> None:
 
 
 def _prove(
-    model: DepthAnyEvent,
+    model: DepthNetwork,
     recipe: Recipe,
     sensor: Sensor,
     target: Target,
@@ -114,8 +114,7 @@ def _prove(
 ) -> list[Parity]:
     """Torch against the ONNX in ONNX Runtime, and against the target's own file and engine."""
     windows = sample_windows(
-        sensor.width,
-        sensor.height,
+        contract,
         window_us=recipe.window_us,
         white=recipe.background == "white",
     )
@@ -126,7 +125,7 @@ def _prove(
             f"{target.name}: parity over {wanted} windows, the sample has {len(images)}"
         )
     progress(f"torch over {len(images)} windows")
-    truth = roll_torch(ContractGraph(model, sensor), images)
+    truth = roll_torch(ContractGraph(model, sensor, contract.voxel_bins), images)
     engines = [("onnxruntime", ONNX_FILE)]
     if (target.backend, target.file) not in engines:
         engines.append((target.backend, target.file))
@@ -135,7 +134,6 @@ def _prove(
         progress(f"{backend} over {len(images)} windows")
         engine = load_engine(backend, folder / file, contract, threads=None)
         proofs.append(compare(engine, images, truth, target.parity))
-    check_onnx(folder / ONNX_FILE, contract, layer_norms=1)
     return proofs
 
 
@@ -146,18 +144,16 @@ def _manifest(
     prepared: Prepared,
     contract: Contract,
 ) -> dict[str, Any]:
-    _, _, width, height = sensor.crop
-    model = prepared.model
     return {
         "model": {
             "name": recipe.name,
-            **asdict(model.config),
-            "parameters": sum(parameter.numel() for parameter in model.parameters()),
-            "network_input": list(model.network_size(height, width)),
+            **prepared.about,
+            "parameters": sum(parameter.numel() for parameter in prepared.model.parameters()),
         },
         "weights": prepared.weights,
         "input": {
-            "encoding": "tencode",
+            "encoding": contract.encoding,
+            "bins": contract.voxel_bins,
             "sensor_name": sensor.name,
             "sensor": list(contract.sensor),
             "crop": list(sensor.crop),

@@ -1,4 +1,4 @@
-"""A torch model as an ONNX file after the contract: uint8 image in, depth out, states by name.
+"""A torch model as an ONNX file after the contract: window in, depth out, states by name.
 
 Everything a host could get wrong is inside the graph: cast, scaling, crop, resize, normalisation.
 The first node on the image is a Cast, because TensorRT takes uint8 into nothing else.
@@ -20,8 +20,7 @@ from torch import Tensor, nn
 from dae_edge.contract import INPUT, Contract, StateSpec, TensorSpec
 from dae_edge.errors import ContractError
 from dae_edge.extras import require
-from dae_edge.nn import DepthAnyEvent
-from dae_edge.nn.convlstm import LstmStates
+from dae_edge.nn.network import DepthNetwork, State
 from dae_edge.recipes import Sensor
 
 OPSET = 18
@@ -31,40 +30,45 @@ OPSET = 18
 class ContractGraph(nn.Module):
     """The network with all that the contract puts around it."""
 
-    def __init__(self, model: DepthAnyEvent, sensor: Sensor) -> None:
+    def __init__(self, model: DepthNetwork, sensor: Sensor, voxel_bins: int = 0) -> None:
         super().__init__()
+        self.takes_images = voxel_bins == 0
         x, y, width, height = sensor.crop
-        self.model = model.bake(height, width)
+        self.model: Any = model.bake(height, width)
         self.rows = slice(y, y + height)
         self.columns = slice(x, x + width)
 
-    def forward(self, events: Tensor, state: LstmStates) -> tuple[Tensor, LstmStates]:
-        """Uint8 [1, H, W, 3] and states -> float32 depth [1, h, w] and new states."""
-        image = events.to(torch.float32).permute(0, 3, 1, 2) / 255.0
-        depth, state = self.model(image[:, :, self.rows, self.columns], state)
+    def forward(self, events: Tensor, state: State) -> tuple[Tensor, State]:
+        """The contract's input and states -> float32 depth [1, h, w] and new states."""
+        if self.takes_images:
+            events = events.to(torch.float32).permute(0, 3, 1, 2) / 255.0
+        depth: Tensor
+        depth, state = self.model(events[:, :, self.rows, self.columns], state)
         return depth, state
 
 
-def contract_of(model: DepthAnyEvent, sensor: Sensor) -> Contract:
+def contract_of(model: DepthNetwork, sensor: Sensor, voxel_bins: int = 0) -> Contract:
     """What a model promises for a sensor."""
     _, _, width, height = sensor.crop
     shapes = model.state_shapes(height, width)
     states = [
         StateSpec(name, shape) for name, shape in zip(model.state_names(), shapes, strict=True)
     ]
-    return Contract((sensor.width, sensor.height), (height, width), tuple(states))
+    return Contract((sensor.width, sensor.height), (height, width), tuple(states), voxel_bins)
 
 
-def export_onnx(model: DepthAnyEvent, sensor: Sensor, path: Path) -> Contract:
+def export_onnx(
+    model: DepthNetwork, sensor: Sensor, path: Path, *, voxel_bins: int = 0
+) -> Contract:
     """Write ``model`` for ``sensor`` to ``path``, and check the file against the contract.
 
     Raises:
         ContractError: the exporter gave something else than was promised.
     """
-    contract = contract_of(model, sensor)
-    graph = ContractGraph(model, sensor)
+    contract = contract_of(model, sensor, voxel_bins)
+    graph = ContractGraph(model, sensor, voxel_bins)
     _, _, width, height = sensor.crop
-    events = torch.zeros(1, sensor.height, sensor.width, 3, dtype=torch.uint8)
+    events = torch.zeros(contract.input.shape, dtype=getattr(torch, contract.input.dtype))
     require("onnxscript", extra="export", purpose="exporting to ONNX")
     with _quiet():
         program: Any = torch.onnx.export(
@@ -116,7 +120,7 @@ def check_onnx(path: Path, contract: Contract, *, layer_norms: int) -> None:
     metadata = {entry.key: entry.value for entry in model.metadata_props}
     contract.check(inputs, outputs, where=str(path), metadata=metadata)
     readers = [node.op_type for node in model.graph.node if INPUT in node.input]
-    if readers != ["Cast"]:
+    if not contract.voxel_bins and readers != ["Cast"]:
         raise ContractError(f"{path}: {INPUT!r} must go into one Cast, goes into {readers}")
     found = sum(node.op_type == "LayerNormalization" for node in model.graph.node)
     if found < layer_norms:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,21 @@ from torch import nn
 
 from dae_edge.depth import UNTRAINED
 from dae_edge.errors import ContractError
-from dae_edge.nn import DepthAnyEvent, ModelConfig, seeded_state_dict
+from dae_edge.hints import closest
+from dae_edge.nn import (
+    DepthAnyEvent,
+    E2Depth,
+    EReFormer,
+    ModelConfig,
+    load_weights,
+    seeded_state_dict,
+)
 from dae_edge.nn.checkpoint import Checkpoint, fill_model, read_checkpoint
+from dae_edge.nn.network import DepthNetwork
 from dae_edge.recipes import Recipe
+
+BASELINES: dict[str, Callable[..., Any]] = {"e2depth": E2Depth, "ereformer": EReFormer}
+"""What the recipes' other architectures are built by."""
 
 
 @dataclass(frozen=True)
@@ -22,11 +35,13 @@ class Prepared:
 
     Attributes:
         model: In eval mode.
+        about: The settings that the architecture was built with.
         weights: Where they come from, sha256, licence, and whether they are trained.
         unit: Of the depth it gives; see ``Depth.unit``.
     """
 
-    model: DepthAnyEvent
+    model: DepthNetwork
+    about: dict[str, Any]
     weights: dict[str, Any]
     unit: str
 
@@ -43,10 +58,32 @@ def prepare(recipe: Recipe, weights: Path | None, config: Path | None = None) ->
         ContractError: the weights are of another model, or their output is not exported.
         FormatError: no checkpoint, or a config that is not understood.
     """
-    wanted = ModelConfig(**recipe.model)
+    settings = dict(recipe.model)
+    architecture = settings.pop("architecture", "depthanyevent")
+    if architecture == "depthanyevent":
+        return _prepare_depthanyevent(recipe, ModelConfig(**settings), weights, config)
+    if architecture not in BASELINES:
+        known = ["depthanyevent", *BASELINES]
+        raise ValueError(
+            f"{recipe.name}: architecture {architecture!r}{closest(architecture, known)}"
+        )
+    if config is not None:
+        raise ValueError(f"{recipe.name}: its checkpoints have no config.json")
+    model = BASELINES[architecture](**settings).eval()
+    about = {"architecture": architecture, **settings}
+    if weights is None:
+        return Prepared(model, about, _seed(model), UNTRAINED)
+    digest = load_weights(weights, model)
+    entry = {"source": weights.name, "sha256": digest, "licence": "unknown", "trained": True}
+    return Prepared(model, about, entry, recipe.unit)
+
+
+def _prepare_depthanyevent(
+    recipe: Recipe, wanted: ModelConfig, weights: Path | None, config: Path | None
+) -> Prepared:
     if weights is None:
         model = DepthAnyEvent(wanted).eval()
-        return Prepared(model, _seed(model), UNTRAINED)
+        return Prepared(model, _about(model), _seed(model), UNTRAINED)
     checkpoint = read_checkpoint(weights, config=config)
     if checkpoint.use_logdepth:
         raise ContractError(f"{weights}: its output is logarithmic depth, which is not exported")
@@ -54,7 +91,11 @@ def prepare(recipe: Recipe, weights: Path | None, config: Path | None = None) ->
     fill_model(checkpoint, model)
     # Without scale-and-shift alignment in training, the output is depth in metres.
     unit = "m" if checkpoint.use_scaleshift is False else recipe.unit
-    return Prepared(model, _entry(checkpoint), unit)
+    return Prepared(model, _about(model), _entry(checkpoint), unit)
+
+
+def _about(model: DepthAnyEvent) -> dict[str, Any]:
+    return {"architecture": "depthanyevent", **asdict(model.config)}
 
 
 def _seed(model: nn.Module) -> dict[str, Any]:

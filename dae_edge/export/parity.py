@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from dae_edge.backends import Engine
 from dae_edge.export.graph import ContractGraph
+from dae_edge.nn.network import flat
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Parity:
 
 
 def roll_torch(
-    graph: ContractGraph, images: Iterable[NDArray[np.uint8]]
+    graph: ContractGraph, images: Iterable[NDArray[Any]]
 ) -> list[tuple[NDArray[np.float32], dict[str, NDArray[np.float32]]]]:
     """Depth and state of the torch model after each image, from zero state on."""
     rolled = []
@@ -74,17 +75,15 @@ def roll_torch(
     with torch.inference_mode():
         for image in images:
             depth, state = graph(torch.from_numpy(image[None]), state)
-            tensors = [tensor for pair in state for tensor in pair]
-            arrays = {
-                name: tensor.numpy().copy() for name, tensor in zip(names, tensors, strict=True)
-            }
+            tensors = zip(names, flat(state), strict=True)
+            arrays = {name: tensor.numpy().copy() for name, tensor in tensors}
             rolled.append((depth[0].numpy().copy(), arrays))
     return rolled
 
 
 def compare(
     engine: Engine,
-    images: list[NDArray[np.uint8]],
+    images: list[NDArray[Any]],
     truth: list[tuple[NDArray[np.float32], dict[str, NDArray[np.float32]]]],
     limits: dict[str, float],
 ) -> Parity:

@@ -33,12 +33,17 @@ LOG_RANGE = 3.70378
 """Natural logarithm of the ratio between the largest and the smallest depth."""
 
 
+ROUNDING = 1e-5
+"""A deviation smaller than this, relative to the mean, is the rounding error of equal voxels."""
+
+
 def normalize_voxels(voxels: Tensor) -> Tensor:
     """Non-zero voxels of each grid to mean 0 and (population) standard deviation 1.
 
     :func:`dae_edge.reference.normalize_voxel_grid` for a batch, as sums that every inference engine
     has. Computed in float32 whatever the precision around it: the sums do not fit in FP16. A grid
-    without events stays 0, one whose voxels are all equal becomes 0.
+    without events stays 0, one whose voxels are all equal becomes 0 (but for rounding, which is
+    not magnified).
 
     Args:
         voxels: [B, bins, H, W].
@@ -53,7 +58,8 @@ def normalize_voxels(voxels: Tensor) -> Tensor:
     mean = voxels.sum(dim=everything, keepdim=True) / count
     centred = (voxels - mean) * occupied
     deviation = ((centred * centred).sum(dim=everything, keepdim=True) / count).sqrt()
-    return centred / torch.where(deviation > 0, deviation, torch.ones_like(deviation))
+    spread = deviation > ROUNDING * mean.abs()
+    return centred / torch.where(spread, deviation, torch.ones_like(deviation))
 
 
 def depth_from_log(log_depth: Tensor) -> Tensor:

@@ -6,7 +6,8 @@ public. What it refuses: images that are no [B, 3, H, W], and states of a wrong 
 
 Sizes. The public code runs at 224 x 224 and other multiples of 32, where nothing is padded. Here
 every size runs: the image is padded with zeros at the bottom and the right to a multiple of 4, odd
-maps likewise before they are halved, and what was added is cropped on the way back.
+maps likewise before they are halved, and what was added is cropped on the way back. Parity with the
+public code is proved at 224 x 224 only.
 
 Range. The attention of a recurrent unit is a sum over all tokens that nothing divides by their
 number N, and the state keeps it. With seeded weights at 224 x 224 (N = 3136) attention reaches
@@ -18,6 +19,8 @@ A guard that would let the rest of a unit leave float32: hold its output and sta
 multiply the state's half of ``update_gate`` by N. Units 0 to 2 are read through LayerNorm alone, so
 only its epsilon would differ. It is not done: the states would no longer be those of the public
 code.
+The gate reads the state as it is, so it switches rather than blends, and with seeded weights a
+rounding error grows two or three times per window: compare engines step by step, from one state.
 """
 
 from __future__ import annotations

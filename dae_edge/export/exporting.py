@@ -153,7 +153,7 @@ def _manifest(
         "weights": prepared.weights,
         "input": {
             "encoding": contract.encoding,
-            "bins": contract.voxel_bins,
+            **({"bins": contract.voxel_bins} if contract.voxel_bins else {}),
             "sensor_name": sensor.name,
             "sensor": list(contract.sensor),
             "crop": list(sensor.crop),

@@ -179,13 +179,14 @@ def _contract(reader: _Reader) -> Contract:
     if len({state.name for state in states}) != len(states):
         raise ContractError(f"{reader.where}: states: a name appears twice")
     sensor, depth = reader.sizes("input.sensor", 2), reader.sizes("output.shape", 2)
-    return Contract((sensor[0], sensor[1]), (depth[0], depth[1]), tuple(states), _bins(reader))
+    bins, frames = _bins(reader), reader.get("input.encoding", str) == "frame"
+    return Contract((sensor[0], sensor[1]), (depth[0], depth[1]), tuple(states), bins, frames)
 
 
 def _bins(reader: _Reader) -> int:
     encoding = reader.get("input.encoding", str)
-    if encoding not in ("tencode", "voxel_grid"):
-        raise ContractError(f"{reader.where}: input.encoding: wanted tencode or voxel_grid")
+    if encoding not in ("tencode", "voxel_grid", "frame"):
+        raise ContractError(f"{reader.where}: input.encoding: wanted tencode, voxel_grid or frame")
     bins: int = reader.get("input.bins", int) if encoding == "voxel_grid" else 0
     if encoding == "voxel_grid" and not 1 <= bins <= MOST_BINS:
         raise ContractError(f"{reader.where}: input.bins must be 1..{MOST_BINS}, got {bins}")

@@ -57,12 +57,14 @@ class Contract:
         depth_shape: (height, width) of the depth map: the sensor's, or the crop's.
         states: In the graph's order; empty for a model without memory.
         voxel_bins: Time bins, for a model that takes voxel grids; 0 for Tencode images.
+        frames: It takes RGB frames instead of events.
     """
 
     sensor: tuple[int, int]
     depth_shape: tuple[int, int]
     states: tuple[StateSpec, ...]
     voxel_bins: int = 0
+    frames: bool = False
 
     @property
     def input(self) -> TensorSpec:
@@ -74,7 +76,9 @@ class Contract:
 
     @property
     def encoding(self) -> str:
-        """How a window becomes the input: ``"tencode"`` or ``"voxel_grid"``."""
+        """How a window becomes the input: ``"tencode"``, ``"voxel_grid"`` or ``"frame"``."""
+        if self.frames:
+            return "frame"
         return "voxel_grid" if self.voxel_bins else "tencode"
 
     def inputs(self) -> list[TensorSpec]:

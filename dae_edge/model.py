@@ -74,7 +74,10 @@ class Model:
 
         Raises:
             ValueError: windows that cannot be, or both by time and by count.
+            ContractError: the model takes frames.
         """
+        if self.contract.frames:
+            raise ContractError(f"{self.name} takes RGB frames, not events")
         if window_events is not None and (window_us is not None or hop_us is not None):
             raise ValueError("windows go by time or by count of events, not both")
         if hop_events is not None and window_events is None:

@@ -31,6 +31,9 @@ class Recipe:
         background: Of the Tencode image, "black" or "white".
         unit: Of the depth, with trained weights.
         voxel_bins: Time bins, for models that take voxel grids; 0 for Tencode images.
+        stepwise_parity: Compare engines window by window from torch's state, for models in which
+            rounding grows from window to window, whatever computes them.
+        frames: The model takes RGB frames instead of events.
     """
 
     name: str
@@ -40,6 +43,8 @@ class Recipe:
     background: str
     unit: str
     voxel_bins: int = 0
+    stepwise_parity: bool = False
+    frames: bool = False
 
 
 @dataclass(frozen=True)
@@ -97,6 +102,8 @@ def load_recipe(name: str) -> Recipe:
             data["input"]["background"],
             data["output"]["unit"],
             data["input"].get("voxel_bins", 0),
+            data.get("parity", {}).get("stepwise", False),
+            data["input"].get("frames", False),
         )
 
 

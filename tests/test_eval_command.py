@@ -37,7 +37,9 @@ def test_the_floor_on_the_synthetic_dataset_needs_nothing(
     assert eval_command.main([*FLOOR, "--json", str(file)]) == 0
     printed = capsys.readouterr().out
     assert "constant (numpy) on synthetic, split test" in printed
-    assert "20 frames without a value" in printed  # the paper's protocol has none for a constant
+    assert (
+        "frames without a value, which no mean sees: 20" in printed
+    )  # the paper's protocol has none for a constant
     assert f"written  {file}" in printed
     content = json.loads(file.read_text())
     assert content["command"] == ["dae-eval", *FLOOR, "--json", str(file)]
@@ -74,7 +76,7 @@ def test_a_bundle_is_judged_in_its_engine(
     assert "small ov-fp16 (openvino" in printed
     assert "note: untrained weights" in printed
     assert printed.count("<- worst") == 2
-    assert "1 windows without events" in printed
+    assert "where the depth before stayed: 1" in printed
     assert sheet.read_text().count("<figure>") == 9
     judged = read(file).judged
     assert (judged.kind, judged.target, judged.path) == ("bundle", "ov-fp16", str(small_bundle))

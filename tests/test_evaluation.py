@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +36,7 @@ from dae_edge.evaluation.opening import training_of
 from dae_edge.model import load
 from dae_edge.protocols import Paper, Strict
 
+ROOT = Path(__file__).resolve().parent.parent
 PROTOCOLS = {"paper": Paper(), "strict": Strict()}
 
 
@@ -329,6 +333,19 @@ def test_truth_and_prediction_share_their_colours_and_the_error_is_dark_where_sm
     assert (shown_truth[40, 100] != shown_depth[40, 100]).any() or (depth > 20).any()
     assert error[40, 10].sum() < error[40, 100].sum()
     assert (shown_truth[0, 0] == shown_truth[0, 1]).all()  # a single unknown pixel is filled
+
+
+def test_the_worked_example_of_the_documentation_prints_what_it_says():
+    page = (ROOT / "benchmarks" / "EVALUATION.md").read_text(encoding="utf-8")
+    example = re.search(r"```python\n(.*?)```\n+```text\n(.*?)```", page, re.DOTALL)
+    assert example is not None
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", example[1]],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == example[2]
 
 
 def write_results(folder: Path, **changes: Any) -> None:

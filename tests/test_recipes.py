@@ -30,7 +30,7 @@ def test_every_recipe_has_its_file_name_and_makes_a_model(name: str) -> None:
     assert recipe.about
     assert 1000 <= recipe.window_us <= 1_000_000
     assert recipe.background in ("black", "white")
-    assert recipe.unit in ("m", "relative depth")
+    assert recipe.unit in ("m", "relative depth", "relative inverse depth")
     pytest.importorskip("torch")
     import torch
 

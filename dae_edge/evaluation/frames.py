@@ -63,7 +63,7 @@ def ranking_protocol(evaluation: Evaluation) -> str:
 def choose(evaluation: Evaluation) -> list[Chosen]:
     """Up to ``OF_EACH`` best, median and worst frames; best first, worst last.
 
-    Frames without a value are not among them.
+    Of few frames fewer are chosen. Frames without a value are not among them.
     """
     protocol = ranking_protocol(evaluation)
     ranked = sorted(
@@ -79,20 +79,23 @@ def choose(evaluation: Evaluation) -> list[Chosen]:
         "median": [ranked[place] for place in by_distance],
         "worst": ranked[::-1],
     }
+    count = min(OF_EACH, max(1, len(ranked) // len(orders)))
     lengths = {name: record.frames for name, record in evaluation.sequences.items()}
     found: list[Chosen] = []
     for rank, order in orders.items():
-        found += _apart(rank, order, lengths)
+        found += _apart(rank, order, lengths, count)
     return found
 
 
-def _apart(rank: str, order: list[tuple[float, str, int]], lengths: dict[str, int]) -> list[Chosen]:
+def _apart(
+    rank: str, order: list[tuple[float, str, int]], lengths: dict[str, int], count: int
+) -> list[Chosen]:
     kept: list[Chosen] = []
     for value, name, index in order:
         near = lengths[name] / APART
         if all(name != one.sequence or abs(index - one.sample) >= near for one in kept):
             kept.append(Chosen(rank, name, index, value))
-        if len(kept) == OF_EACH:
+        if len(kept) == count:
             break
     return kept
 

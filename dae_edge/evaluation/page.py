@@ -118,7 +118,7 @@ class _Page:
         for picture in strip.pictures:
             self._image.paste(self._image_module.fromarray(picture), (left, self.top))
             left += picture.shape[1] + GAP
-        self.top += max(picture.shape[0] for picture in strip.pictures) + GAP
+        self.top += max(picture.shape[0] for picture in strip.pictures) + 2 * GAP
 
     def finished(self) -> Picture:
         self._reach(self.top)

@@ -96,9 +96,9 @@ def counts(evaluation: Evaluation, report: Report) -> str:
     ]
     empty = sum(record.empty_windows for record in evaluation.sequences.values())
     if empty:
-        told.append(f"{empty} windows without events: the depth before stayed")
+        told.append(f"windows without events, where the depth before stayed: {empty}")
     if without := report.without_value.get("abs_rel"):
-        told.append(f"{without} frames without a value")
+        told.append(f"frames without a value, which no mean sees: {without}")
     return "; ".join(told)
 
 

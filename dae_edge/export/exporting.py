@@ -72,7 +72,7 @@ def export_bundle(
     model = prepared.model
     with bundle.writing(out) as folder:
         progress(f"ONNX for {sensor.width}x{sensor.height}")
-        contract = export_onnx(model, sensor, folder / ONNX_FILE, voxel_bins=recipe.voxel_bins)
+        contract = export_onnx(model, recipe, sensor, folder / ONNX_FILE)
         if target.file != ONNX_FILE:
             progress(f"{target.name}: {target.file}")
             _write_ir(folder / ONNX_FILE, folder / target.file)
@@ -125,7 +125,7 @@ def _prove(
             f"{target.name}: parity over {wanted} windows, the sample has {len(images)}"
         )
     progress(f"torch over {len(images)} windows")
-    truth = roll_torch(ContractGraph(model, sensor, contract.voxel_bins), images)
+    truth = roll_torch(ContractGraph(model, sensor, voxel_bins=contract.voxel_bins), images)
     engines = [("onnxruntime", ONNX_FILE)]
     if (target.backend, target.file) not in engines:
         engines.append((target.backend, target.file))
@@ -133,7 +133,9 @@ def _prove(
     for backend, file in engines:
         progress(f"{backend} over {len(images)} windows")
         engine = load_engine(backend, folder / file, contract, threads=None)
-        proofs.append(compare(engine, images, truth, target.parity))
+        proofs.append(
+            compare(engine, images, truth, target.parity, stepwise=recipe.stepwise_parity)
+        )
     return proofs
 
 

@@ -21,7 +21,7 @@ from dae_edge.contract import INPUT, Contract, StateSpec, TensorSpec
 from dae_edge.errors import ContractError
 from dae_edge.extras import require
 from dae_edge.nn.network import DepthNetwork, State
-from dae_edge.recipes import Sensor
+from dae_edge.recipes import Recipe, Sensor
 
 OPSET = 18
 """At least 17, so that LayerNormalization stays one node: decomposed, it overflows in FP16."""
@@ -30,7 +30,7 @@ OPSET = 18
 class ContractGraph(nn.Module):
     """The network with all that the contract puts around it."""
 
-    def __init__(self, model: DepthNetwork, sensor: Sensor, voxel_bins: int = 0) -> None:
+    def __init__(self, model: DepthNetwork, sensor: Sensor, *, voxel_bins: int = 0) -> None:
         super().__init__()
         self.takes_images = voxel_bins == 0
         x, y, width, height = sensor.crop
@@ -47,26 +47,30 @@ class ContractGraph(nn.Module):
         return depth, state
 
 
-def contract_of(model: DepthNetwork, sensor: Sensor, voxel_bins: int = 0) -> Contract:
-    """What a model promises for a sensor."""
+def contract_of(model: DepthNetwork, recipe: Recipe, sensor: Sensor) -> Contract:
+    """What a recipe's model promises for a sensor."""
     _, _, width, height = sensor.crop
     shapes = model.state_shapes(height, width)
     states = [
         StateSpec(name, shape) for name, shape in zip(model.state_names(), shapes, strict=True)
     ]
-    return Contract((sensor.width, sensor.height), (height, width), tuple(states), voxel_bins)
+    return Contract(
+        (sensor.width, sensor.height),
+        (height, width),
+        tuple(states),
+        recipe.voxel_bins,
+        recipe.frames,
+    )
 
 
-def export_onnx(
-    model: DepthNetwork, sensor: Sensor, path: Path, *, voxel_bins: int = 0
-) -> Contract:
+def export_onnx(model: DepthNetwork, recipe: Recipe, sensor: Sensor, path: Path) -> Contract:
     """Write ``model`` for ``sensor`` to ``path``, and check the file against the contract.
 
     Raises:
         ContractError: the exporter gave something else than was promised.
     """
-    contract = contract_of(model, sensor, voxel_bins)
-    graph = ContractGraph(model, sensor, voxel_bins)
+    contract = contract_of(model, recipe, sensor)
+    graph = ContractGraph(model, sensor, voxel_bins=recipe.voxel_bins)
     _, _, width, height = sensor.crop
     events = torch.zeros(contract.input.shape, dtype=getattr(torch, contract.input.dtype))
     require("onnxscript", extra="export", purpose="exporting to ONNX")

@@ -15,6 +15,7 @@ from dae_edge.errors import ContractError
 from dae_edge.hints import closest
 from dae_edge.nn import (
     DepthAnyEvent,
+    DepthAnythingV2,
     E2Depth,
     EReFormer,
     ModelConfig,
@@ -25,7 +26,11 @@ from dae_edge.nn.checkpoint import Checkpoint, fill_model, read_checkpoint
 from dae_edge.nn.network import DepthNetwork
 from dae_edge.recipes import Recipe
 
-BASELINES: dict[str, Callable[..., Any]] = {"e2depth": E2Depth, "ereformer": EReFormer}
+BASELINES: dict[str, Callable[..., Any]] = {
+    "e2depth": E2Depth,
+    "ereformer": EReFormer,
+    "dav2": DepthAnythingV2,
+}
 """What the recipes' other architectures are built by."""
 
 

@@ -39,6 +39,7 @@ class Parity:
     engine: str
     limits: dict[str, float]
     windows: tuple[WindowError, ...]
+    stepwise: bool = False
 
     @property
     def worst(self) -> dict[str, float]:
@@ -59,6 +60,7 @@ class Parity:
         return {
             "engine": self.engine,
             "passed": self.passed,
+            "stepwise": self.stepwise,
             "worst": self.worst,
             "limits": self.limits,
             "windows": [asdict(window) for window in self.windows],
@@ -86,15 +88,25 @@ def compare(
     images: list[NDArray[Any]],
     truth: list[tuple[NDArray[np.float32], dict[str, NDArray[np.float32]]]],
     limits: dict[str, float],
+    *,
+    stepwise: bool = False,
 ) -> Parity:
-    """Roll an engine's session over the same images as torch was."""
+    """Roll an engine's session over the same images as torch was.
+
+    With ``stepwise`` every window starts from torch's state instead of the engine's own: for models
+    in which rounding grows from window to window, in torch as much as in the engine.
+    """
     session = engine.session()
     errors = []
+    before = session.state()
     for image, (depth, state) in zip(images, truth, strict=True):
+        if stepwise:
+            session.restore(before)
+            before = state
         session.image[...] = image
         errors.append(_window_error(session.run(), depth, session.state(), state))
     limits = {name: limits[name] for name in ("depth_mean", "depth_p999", "state")}
-    return Parity(engine.description, limits, tuple(errors))
+    return Parity(engine.description, limits, tuple(errors), stepwise)
 
 
 def _window_error(

@@ -17,6 +17,12 @@ def markdown(manifest: dict[str, Any], proofs: list[Parity]) -> str:
     ]
     if not manifest["weights"]["trained"]:
         lines += ["", "**Untrained weights: the depth has no meaning.**"]
+    if proofs[0].stepwise:
+        lines += [
+            "",
+            "In this model rounding grows from window to window, in torch and engines alike: each",
+            "window was compared from torch's state, not from the engine's own.",
+        ]
     lines += [
         "",
         "Engine against torch in float32, over consecutive windows of the shipped sample with the",

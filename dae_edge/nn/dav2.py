@@ -18,6 +18,8 @@ from torch.nn import functional
 from dae_edge.nn.config import ENCODERS, PATCH, Encoder
 from dae_edge.nn.depth_anyevent import IMAGENET_DEVIATION, IMAGENET_MEAN, network_size
 from dae_edge.nn.dpt import DPTHead
+from dae_edge.nn.network import State
+from dae_edge.nn.state import Shape
 from dae_edge.nn.vit import VisionTransformer
 
 INPUT_SIZE = 518
@@ -63,12 +65,14 @@ class DepthAnythingV2(nn.Module):
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
             raise ValueError(f"image must be uint8 [H, W, 3], got {image.dtype} {image.shape}")
         rgb = np.ascontiguousarray(image[:, :, ::-1].transpose(2, 0, 1))
-        inverse: Tensor = self(torch.from_numpy(rgb)[None].to(self.mean.device).double() / 255)
+        inverse, _ = self(torch.from_numpy(rgb)[None].to(self.mean.device).double() / 255)
         values: NDArray[Any] = inverse[0].cpu().numpy()
         return values
 
-    def forward(self, image: Tensor) -> Tensor:
+    def forward(self, image: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """RGB image [B, 3, H, W] in [0, 1] -> relative inverse depth, float32 [B, H, W].
+
+        ``state`` goes in and out empty: the face of every network here, without memory.
 
         The resize has the precision of the image: float64 for what the public code does, float32
         for export.
@@ -79,7 +83,7 @@ class DepthAnythingV2(nn.Module):
         inverse = functional.interpolate(
             raw.relu(), size=image.shape[-2:], mode="bilinear", align_corners=True
         )
-        return inverse[:, 0]
+        return inverse[:, 0], ()
 
     def prepare(self, image: Tensor) -> Tensor:
         """[B, 3, H, W] in [0, 1] -> float32 at network size, ImageNet-normalised.
@@ -96,6 +100,18 @@ class DepthAnythingV2(nn.Module):
         return network_size(
             height, width, input_height=self.input_size, input_width=self.input_size
         )
+
+    def state_names(self) -> tuple[str, ...]:
+        """None: it has no memory."""
+        return ()
+
+    def state_shapes(self, height: int, width: int) -> tuple[Shape, ...]:
+        """None: it has no memory."""
+        return ()
+
+    def zero_state(self, height: int, width: int, *, batch: int = 1) -> State:
+        """()."""
+        return ()
 
     def bake(self, height: int, width: int) -> DepthAnythingV2:
         """A copy in eval mode for one image size, with the position table as a constant."""

@@ -20,16 +20,16 @@ pytest.importorskip("onnxscript")
 pytest.importorskip("onnxruntime")
 pytest.importorskip("openvino")
 
-import dae_edge as dae  # noqa: E402
-from dae_edge import bundle  # noqa: E402
-from dae_edge.backends import load_engine  # noqa: E402
-from dae_edge.contract import Contract  # noqa: E402
-from dae_edge.export import ExportResult, export_bundle  # noqa: E402
-from dae_edge.export.graph import check_onnx  # noqa: E402
-from dae_edge.export.parity import Parity, WindowError, compare  # noqa: E402
-from dae_edge.nn import DepthAnyEvent, ModelConfig, seeded_state_dict  # noqa: E402
-from dae_edge.recipes import Recipe, Sensor, load_target  # noqa: E402
-from dae_edge.sample import sample_windows  # noqa: E402
+import dae_edge as dae
+from dae_edge import bundle
+from dae_edge.backends import load_engine
+from dae_edge.contract import Contract
+from dae_edge.export import ExportResult, export_bundle
+from dae_edge.export.graph import check_onnx
+from dae_edge.export.parity import Parity, WindowError, compare
+from dae_edge.nn import DepthAnyEvent, ModelConfig, seeded_state_dict
+from dae_edge.recipes import Recipe, Sensor, load_target
+from dae_edge.sample import sample_windows
 
 CROPPED = Sensor("cropped", 112, 100, (0, 8, 112, 84))
 

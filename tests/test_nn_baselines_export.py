@@ -13,11 +13,11 @@ onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
 
-import torch  # noqa: E402
-from baselines import flat, like, root_mean_square, seeded, sparse  # noqa: E402
-from torch import Tensor  # noqa: E402
+import torch
+from baselines import flat, like, root_mean_square, seeded, sparse
+from torch import Tensor
 
-from dae_edge.nn import DepthAnythingV2, E2Depth, EReFormer  # noqa: E402
+from dae_edge.nn import DepthAnythingV2, E2Depth, EReFormer
 
 WINDOWS = 8
 STATE_RTOL = 1e-4  # of the root mean square

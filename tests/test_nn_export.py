@@ -14,9 +14,9 @@ onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
 
-import torch  # noqa: E402
+import torch
 
-from dae_edge.nn import DepthAnyEvent, ModelConfig, seeded_state_dict  # noqa: E402
+from dae_edge.nn import DepthAnyEvent, ModelConfig, seeded_state_dict
 
 HEIGHT, WIDTH = 260, 346
 

@@ -26,7 +26,7 @@ def events_from(t: Any, x: Any, y: Any, on: Any) -> Events:
         on: Polarity: booleans, {0, 1} or {-1, 1}; greater than 0 is brighter.
 
     Raises:
-        ValueError: the columns differ in length.
+        ValueError: the columns differ in length, or a time is not finite.
 
     >>> events_from([10, 20], [1, 2], [3, 4], [1, -1])["on"].tolist()
     [True, False]
@@ -35,11 +35,13 @@ def events_from(t: Any, x: Any, y: Any, on: Any) -> Events:
     if len({column.shape for column in columns}) != 1 or columns[0].ndim != 1:
         shapes = ", ".join(str(column.shape) for column in columns)
         raise ValueError(f"t, x, y, on must be equally long columns, got shapes {shapes}")
+    if columns[0].dtype.kind == "f" and not np.isfinite(columns[0]).all():
+        raise ValueError("t must be finite, got NaN or infinity")
     events = np.empty(len(columns[0]), EVENT)
     events["t"] = np.rint(columns[0]) if columns[0].dtype.kind == "f" else columns[0]
     for name, column in zip("xy", columns[1:3], strict=True):
         inside = (column >= 0) & (column < 65535)
-        events[name] = np.where(inside, column, 65535)
+        events[name] = np.where(inside, column, np.int64(65535))  # wider than any column
     events["on"] = columns[3] > 0
     return events
 

@@ -219,6 +219,7 @@ def test_coordinates_that_do_not_fit_are_outside_and_do_not_wrap() -> None:
         (lambda: dae.tencode(np.empty(0, dae.EVENT), 0, 4), "got 4x0"),
         (lambda: dae.voxel_grid(np.empty(0, dae.EVENT), 4, 4, bins=0), "bins must be"),
         (lambda: dae.events_from([1], [1, 2], [1], [1]), "equally long"),
+        (lambda: dae.events_from([np.nan], [1], [1], [1]), "t must be finite"),
     ],
 )
 def test_wrong_input_is_named(call: Any, message: str) -> None:

@@ -19,7 +19,7 @@ from time import perf_counter
 from typing import Any
 
 from dae_edge.cli.info import machine
-from dae_edge.cli.progress import Progress
+from dae_edge.cli.progress import Progress, Steps
 from dae_edge.default_model import default_bundle
 from dae_edge.sources import open_source
 
@@ -54,7 +54,8 @@ def measure(path: Path) -> dict[str, Any]:
     sensor = SENSORS.get(path.name)
     with open_source(path, sensor=sensor) as source:
         size = source.width, source.height
-    bundle = default_bundle(size, lambda text: print(text, file=sys.stderr))
+    with Steps() as steps:
+        bundle = default_bundle(size, steps)
     with tempfile.TemporaryDirectory() as folder:
         summary = Path(folder) / "summary.json"
         command = [sys.executable, "-m", "dae_edge.cli.run", str(path), "--model", str(bundle)]
@@ -62,7 +63,20 @@ def measure(path: Path) -> dict[str, Any]:
         began = perf_counter()
         subprocess.run([*command, "--json", str(summary)], check=True, capture_output=True)
         wall = perf_counter() - began
-        return {"file": path.name, "process_s": round(wall, 2), **json.loads(summary.read_text())}
+        told = json.loads(summary.read_text())
+    return {
+        "file": path.name,
+        "format": told["source"]["format"],
+        "sensor": told["source"]["sensor"],
+        "events": told["health"]["events"],
+        "counters": told["source"]["counters"],
+        "windows": told["windows"],
+        "model": told["model"]["name"],
+        "engine": told["model"]["engine"],
+        "process_s": round(wall, 2),
+        "peak_memory_mb": told["peak_memory_mb"],
+        "latency_ms": told["latency_ms"],
+    }
 
 
 def table(rows: list[dict[str, Any]]) -> str:
@@ -72,13 +86,12 @@ def table(rows: list[dict[str, Any]]) -> str:
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for row in rows:
-        source = row["source"]
-        width, height = source["sensor"]
+        width, height = row["sensor"]
         cells = [
             row["file"],
-            source["format"],
+            row["format"],
             f"{width}x{height}",
-            f"{row['health']['events']:,}",
+            f"{row['events']:,}",
             str(row["windows"]),
             f"{row['process_s']:.1f}",
             f"{row['peak_memory_mb']:.0f}",

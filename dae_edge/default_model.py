@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dae_edge import _native, bundle
 from dae_edge.errors import ContractError
+
+if TYPE_CHECKING:
+    from dae_edge.export.exporting import Steps
 
 MODEL = "depthanyevent-r-tiny"
 TARGET = "onnx-fp32"
@@ -19,7 +22,7 @@ def cache_folder() -> Path:
     return Path(os.environ.get("DAE_CACHE") or Path(base) / "dae-edge") / _native.VERSION
 
 
-def default_bundle(sensor: tuple[int, int], progress: Callable[[str], None]) -> Path:
+def default_bundle(sensor: tuple[int, int], progress: Steps) -> Path:
     """The default bundle for a sensor of (width, height) pixels; exported if it is not there yet.
 
     Raises:

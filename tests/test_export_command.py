@@ -21,11 +21,11 @@ def test_the_default_model_is_made_on_first_use_and_then_kept(
 ) -> None:
     monkeypatch.setenv("DAE_CACHE", str(tmp_path / "cache"))
     told: list[str] = []
-    path = default_bundle((346, 260), told.append)
+    path = default_bundle((346, 260), lambda step, fraction=None: told.append(step))
     assert "exporting" in told[0]
-    assert default_bundle((346, 260), lambda text: pytest.fail(f"made again: {text}")) == path
+    assert default_bundle((346, 260), lambda *step: pytest.fail(f"made again: {step}")) == path
     (path / "model.onnx").write_bytes(b"damaged")
-    assert default_bundle((346, 260), told.append) == path
+    assert default_bundle((346, 260), lambda step, fraction=None: told.append(step)) == path
     assert bundle.read(path).verify() is None
     # the demo runs on it: the shipped recording, a video, pictures and numbers
     assert run.main(["--demo", "--out", str(tmp_path / "demo"), "--limit", "4"]) == 0

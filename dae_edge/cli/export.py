@@ -11,6 +11,7 @@ from time import perf_counter
 
 from dae_edge import recipes
 from dae_edge.cli import command
+from dae_edge.cli.progress import Steps
 
 EXAMPLES = """\
   dae-export --target onnx-fp32
@@ -75,22 +76,19 @@ def _export(options: argparse.Namespace) -> int:
     if out.suffix != ".dae":
         out = out / f"{recipe.name}-{sensor.name}-{target.name}.dae"
     began = perf_counter()
-
-    def progress(message: str) -> None:
-        print(f"[{perf_counter() - began:6.1f} s] {message}", file=sys.stderr)
-
     # torch takes seconds to load: only once everything else is known to be right
     from dae_edge.export import export_bundle
 
-    result = export_bundle(
-        recipe,
-        target,
-        sensor,
-        out,
-        weights=options.weights,
-        config=options.config,
-        progress=progress,
-    )
+    with Steps() as steps:
+        result = export_bundle(
+            recipe,
+            target,
+            sensor,
+            out,
+            weights=options.weights,
+            config=options.config,
+            progress=steps,
+        )
     print((result.path / "report.md").read_text(encoding="utf-8"))
     size = sum(file.stat().st_size for file in result.path.iterdir()) / 1e6
     print(f"{result.path}: done in {perf_counter() - began:.1f} s, {size:.1f} MB")

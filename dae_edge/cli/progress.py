@@ -1,8 +1,10 @@
-"""A progress bar on a terminal, nothing elsewhere; tqdm draws it where it is installed."""
+"""Progress on stderr: a bar on a terminal where tqdm is installed, lines of steps everywhere."""
 
 from __future__ import annotations
 
 import sys
+from time import perf_counter
+from types import TracebackType
 from typing import Any
 
 
@@ -22,7 +24,6 @@ class Progress:
         try:
             from tqdm import tqdm
         except ModuleNotFoundError:
-            print(f"{label} ...", file=sys.stderr)
             return
         layout = "{l_bar}{bar}| {elapsed}<{remaining} {postfix}" if total == 1.0 else None
         self._bar = tqdm(desc=label, total=total, unit=unit, bar_format=layout, leave=False)
@@ -37,3 +38,39 @@ class Progress:
         """Take the bar away."""
         if self._bar is not None:
             self._bar.close()
+
+
+class Steps:
+    """Work in several steps: a line for each as it begins, and a bar where its length is known."""
+
+    def __init__(self) -> None:
+        self._began = perf_counter()
+        self._step = ""
+        self._bar: Progress | None = None
+
+    def __call__(self, step: str, fraction: float | None = None, /) -> None:
+        """A step begins, or this fraction of it is done."""
+        if step != self._step:
+            self.close()
+            self._step = step
+            print(f"[{perf_counter() - self._began:6.1f} s] {step}", file=sys.stderr)
+            self._bar = None if fraction is None else Progress(step, total=1.0, unit="")
+        if self._bar is not None:
+            self._bar.to(fraction)
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+    def __enter__(self) -> Steps:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

@@ -15,7 +15,7 @@ from typing import Any
 from dae_edge.arrivals import Arrivals
 from dae_edge.cli import command
 from dae_edge.cli.outputs import Output, open_outputs
-from dae_edge.cli.progress import Progress
+from dae_edge.cli.progress import Progress, Steps
 from dae_edge.cli.summary import Stopwatch, lines, summarise
 from dae_edge.default_model import default_bundle
 from dae_edge.depth import UNTRAINED, Depth
@@ -168,7 +168,8 @@ def _prepare_demo(options: argparse.Namespace) -> None:
 def _bundle_for(source: Source, model: Path | None) -> Path:
     if model is not None:
         return model
-    return default_bundle((source.width, source.height), lambda text: print(text, file=sys.stderr))
+    with Steps() as steps:
+        return default_bundle((source.width, source.height), steps)
 
 
 def _check_sensor(source: Source, model: Model) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from dae_edge import _native, bundle
 from dae_edge.backends import load_engine
@@ -25,6 +25,13 @@ from dae_edge.recipes import Recipe, Sensor, Target
 from dae_edge.sample import sample_windows
 
 ONNX_FILE = "model.onnx"
+
+
+class Steps(Protocol):
+    """Hears of progress: the name of a step, and the fraction of it that is done if known."""
+
+    def __call__(self, step: str, fraction: float | None = None, /) -> None:
+        """Called when a step begins, and as it goes on."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +55,7 @@ def export_bundle(
     *,
     weights: Path | None = None,
     config: Path | None = None,
-    progress: Callable[[str], None] = lambda message: None,
+    progress: Steps = lambda step, fraction=None: None,
 ) -> ExportResult:
     """Export a model and prove it; the bundle appears at ``out`` only if the proof succeeds.
 
@@ -60,7 +67,8 @@ def export_bundle(
         weights: Checkpoint (.pth or .safetensors); None: the seeded initialisation, which marks
             the bundle and everything it gives as untrained.
         config: The checkpoint's config.json, instead of the one inside or beside it.
-        progress: Called with a line for each step.
+        progress: Called with the name of each step as it begins, and again with the fraction of
+            it that is done where that is known.
 
     Raises:
         BudgetError: an engine is farther from torch than the target allows; no bundle is written.
@@ -110,7 +118,7 @@ def _prove(
     target: Target,
     contract: Contract,
     folder: Path,
-    progress: Callable[[str], None],
+    progress: Steps,
 ) -> list[Parity]:
     """Torch against the ONNX in ONNX Runtime, and against the target's own file and engine."""
     windows = sample_windows(
@@ -124,19 +132,24 @@ def _prove(
         raise ValueError(
             f"{target.name}: parity over {wanted} windows, the sample has {len(images)}"
         )
-    progress(f"torch over {len(images)} windows")
-    truth = roll_torch(ContractGraph(model, sensor, voxel_bins=contract.voxel_bins), images)
+    told = _told(images, f"torch over {len(images)} windows", progress)
+    truth = roll_torch(ContractGraph(model, sensor, voxel_bins=contract.voxel_bins), told)
     engines = [("onnxruntime", ONNX_FILE)]
     if (target.backend, target.file) not in engines:
         engines.append((target.backend, target.file))
     proofs = []
     for backend, file in engines:
-        progress(f"{backend} over {len(images)} windows")
         engine = load_engine(backend, folder / file, contract, threads=None)
-        proofs.append(
-            compare(engine, images, truth, target.parity, stepwise=recipe.stepwise_parity)
-        )
+        told = _told(images, f"{backend} over {len(images)} windows", progress)
+        proofs.append(compare(engine, told, truth, target.parity, stepwise=recipe.stepwise_parity))
     return proofs
+
+
+def _told(images: list[Any], step: str, progress: Steps) -> Iterator[Any]:
+    """The images one by one, telling how many are done."""
+    for index, image in enumerate(images):
+        progress(step, index / len(images))
+        yield image
 
 
 def _manifest(

@@ -85,7 +85,7 @@ def roll_torch(
 
 def compare(
     engine: Engine,
-    images: list[NDArray[Any]],
+    images: Iterable[NDArray[Any]],
     truth: list[tuple[NDArray[np.float32], dict[str, NDArray[np.float32]]]],
     limits: dict[str, float],
     *,

@@ -10,10 +10,10 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 from time import monotonic
-from types import TracebackType
 
 import numpy as np
 
+from dae_edge.closing import Closing
 from dae_edge.events import EVENT, Events
 from dae_edge.sources.source import Source
 
@@ -21,7 +21,7 @@ PIECE_US = 2_000
 """A replayed packet arrives in pieces of this length, as from a camera that sends every 2 ms."""
 
 
-class Arrivals:
+class Arrivals(Closing):
     """Reads a source in a thread, until it ends or ``close`` is called.
 
     Args:
@@ -75,17 +75,6 @@ class Arrivals:
         """Stop reading. The source itself stays open."""
         self._closed.set()
         self._thread.join(timeout=2)
-
-    def __enter__(self) -> Arrivals:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _read(self) -> None:
         try:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 from time import perf_counter
-from types import TracebackType
 from typing import Any
+
+from dae_edge.closing import Closing
 
 
 class Progress:
@@ -40,7 +41,7 @@ class Progress:
             self._bar.close()
 
 
-class Steps:
+class Steps(Closing):
     """Work in several steps: a line for each as it begins, and a bar where its length is known."""
 
     def __init__(self) -> None:
@@ -63,14 +64,3 @@ class Steps:
         if self._bar is not None:
             self._bar.close()
             self._bar = None
-
-    def __enter__(self) -> Steps:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping
-from types import TracebackType
-from typing import TypeVar
 
+from dae_edge.closing import Closing
 from dae_edge.events import Events
 
 PACKET_EVENTS = 65_536
 """Most events of one packet, unless asked otherwise: about 0.9 MB."""
 
-S = TypeVar("S", bound="Source")
 
-
-class Source(ABC):
+class Source(Closing):
     """Events of one camera or recording, in packets, as dtype ``EVENT``.
 
     Iterating a recording starts from its beginning each time; a camera goes on where it is. Each
@@ -56,19 +53,8 @@ class Source(ABC):
         """Fraction of the recording that was read, 0..1; None where the end is not known."""
         return None
 
-    def close(self) -> None:  # noqa: B027  # most recordings hold nothing between passes
+    def close(self) -> None:  # most recordings hold nothing between passes
         """Release files and devices. Harmless when called twice."""
-
-    def __enter__(self: S) -> S:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}: {self.format}, {self.width}x{self.height}>"

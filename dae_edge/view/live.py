@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dae_edge.closing import Closing
 from dae_edge.extras import require
 
 SCREEN_PART = 0.9  # the most of the screen's width and height that the window takes at first
 
 
-class LiveWindow:
+class LiveWindow(Closing):
     """One window. It opens with the first frame and can be resized; the picture keeps its shape.
 
     Without X11 or Wayland, ``SDL_VIDEODRIVER=kmsdrm`` in the environment may draw on the console.
@@ -88,17 +88,6 @@ class LiveWindow:
         if not self._closed:
             self._closed = True
             self._pygame.display.quit()
-
-    def __enter__(self) -> LiveWindow:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 _ADVICE = "write a video file instead"

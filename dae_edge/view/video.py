@@ -7,22 +7,22 @@ the name is complete and plays. Sound, and streams to other machines, are not wr
 from __future__ import annotations
 
 import os
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dae_edge.closing import Closing
 from dae_edge.extras import require
 from dae_edge.hints import closest
 
 MAX_FPS = 1000
 
 
-class FrameSink(ABC):
+class FrameSink(Closing):
     """Takes frames, uint8 [H, W, 3] RGB, all of one size.
 
     As a context manager it closes whatever happens, Ctrl-C too: the file then holds the frames so
@@ -79,17 +79,6 @@ class FrameSink(ABC):
 
     @abstractmethod
     def _discard(self) -> None: ...
-
-    def __enter__(self) -> FrameSink:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 class VideoSink(FrameSink):

@@ -202,6 +202,7 @@ def writing(destination: Path) -> Iterator[Path]:
 
     Raises:
         ValueError: something else than a bundle has that name; it would be deleted.
+        OSError: it cannot be written.
     """
     destination = destination.absolute()
     if destination.exists() and not (destination / MANIFEST).is_file():
@@ -214,6 +215,10 @@ def writing(destination: Path) -> Iterator[Path]:
             _replace(destination, folder)
         else:
             os.replace(folder, destination)
+    except OSError as error:
+        if error.filename is None:  # a full disk does not say where
+            raise OSError(f"{destination}: cannot be written: {error}") from error
+        raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -114,16 +114,23 @@ class NumbersSink:
 
     def close(self) -> None:
         """See ``Output.close``."""
-        self._add("t_us", np.array(self._times, np.int64))
-        self._add("stale", np.array(self._stale, bool))
-        self._add("unit", np.array(self._unit))
-        self._zip.close()
-        os.replace(self._part, self._path)
+        try:
+            self._add("t_us", np.array(self._times, np.int64))
+            self._add("stale", np.array(self._stale, bool))
+            self._add("unit", np.array(self._unit))
+            self._zip.close()
+            os.replace(self._part, self._path)
+        except OSError:
+            self._part.unlink(missing_ok=True)
+            raise
 
     def _add(self, name: str, array: NDArray[np.generic]) -> None:
         buffer = io.BytesIO()
         np.save(buffer, array, allow_pickle=False)
-        self._zip.writestr(f"{name}.npy", buffer.getvalue())
+        try:
+            self._zip.writestr(f"{name}.npy", buffer.getvalue())
+        except OSError as error:
+            raise OSError(f"{self._path}: cannot be written: {error}") from error
 
 
 def open_outputs(

@@ -84,6 +84,25 @@ def test_the_image_teacher_takes_frames_and_refuses_events(tmp_path: Path) -> No
     assert np.isfinite(session.run()).all()
 
 
+def test_weights_of_a_baseline_are_taken_with_what_is_known_of_them(tmp_path: Path) -> None:
+    import torch
+
+    from dae_edge.export.model import prepare
+    from dae_edge.nn import DepthAnythingV2, seeded_state_dict
+
+    settings = {"architecture": "dav2", "encoder": "tiny", "input_size": 98}
+    recipe = Recipe("teacher", "", settings, 50_000, "black", "relative inverse depth", frames=True)
+    weights = tmp_path / "depth_anything_v2_vits.pth"
+    torch.save(seeded_state_dict(DepthAnythingV2("tiny", input_size=98)), weights)
+    prepared = prepare(recipe, weights)
+    assert prepared.weights["trained"]
+    assert prepared.unit == "relative inverse depth"
+    assert "not the published file" in prepared.weights["licence"]
+    torch.save({"a": torch.zeros(1)}, weights)
+    with pytest.raises(dae.ContractError, match="missing"):
+        prepare(recipe, weights)
+
+
 def test_an_unknown_architecture_gets_the_closest_name(tmp_path: Path) -> None:
     recipe = Recipe("new", "", {"architecture": "e2dept"}, 50_000, "black", "m")
     with pytest.raises(ValueError, match="did you mean 'e2depth'"):

@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import nn
 
+from dae_edge.catalogue import origin
 from dae_edge.depth import UNTRAINED
 from dae_edge.errors import ContractError
 from dae_edge.hints import closest
@@ -79,7 +80,8 @@ def prepare(recipe: Recipe, weights: Path | None, config: Path | None = None) ->
     if weights is None:
         return Prepared(model, about, _seed(model), UNTRAINED)
     digest = load_weights(weights, model)
-    entry = {"source": weights.name, "sha256": digest, "licence": "unknown", "trained": True}
+    source, licence = origin(weights, digest, settings.get("encoder", ""), recurrent=False)
+    entry = {"source": source, "sha256": digest, "licence": licence, "trained": True}
     return Prepared(model, about, entry, recipe.unit)
 
 

@@ -6,10 +6,20 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from dae_edge.backends import NAMES
 from dae_edge.model import Model, load
 from dae_edge.recipes import Recipe, Sensor, load_target
+
+# A busy machine is no failure. In CI the examples are the same each time; elsewhere they explore.
+settings.register_profile(
+    "dae",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=bool(os.environ.get("CI")),
+)
+settings.load_profile("dae")
 
 ROOT = Path(__file__).resolve().parent.parent
 GOLDEN = Path(__file__).resolve().parent / "golden"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+import textwrap
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -22,7 +23,7 @@ def parser(name: str, description: str, *, examples: str = "") -> argparse.Argum
     """A parser with --verbose and --version."""
     made = argparse.ArgumentParser(
         name,
-        description=description,
+        description=textwrap.fill(description, 79),  # the formatter leaves text as it is
         epilog=f"examples:\n{examples}" if examples else None,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

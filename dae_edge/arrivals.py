@@ -20,6 +20,10 @@ from dae_edge.sources.source import Source
 PIECE_US = 2_000
 """A replayed packet arrives in pieces of this length, as from a camera that sends every 2 ms."""
 
+LONGEST_STEP_US = 1_000_000
+"""A longer silence is not waited for, and after a longer step back the replay goes on from there:
+streams of depth start anew at both."""
+
 
 class Arrivals(Closing):
     """Reads a source in a thread, until it ends or ``close`` is called.
@@ -42,7 +46,9 @@ class Arrivals(Closing):
         self._max_waiting = max_waiting
         self._pieces: deque[Events] = deque()
         self._waiting = 0
-        self._begin: float | None = None  # the monotonic clock when the sensor's clock was 0
+        self._begin_s = 0.0  # on the monotonic clock, when the sensor's showed _begin_us
+        self._begin_us = 0
+        self._last_us: int | None = None
         self._ended = False
         self._error: BaseException | None = None
         self._changed = threading.Condition()
@@ -105,14 +111,17 @@ class Arrivals(Closing):
         if self._speed is None or len(packet) == 0:
             yield packet
             return
-        if self._begin is None:
-            self._begin = monotonic() - int(packet["t"][0]) / 1e6 / self._speed
-        times = packet["t"]
-        ends = np.arange(int(times[0]) + PIECE_US, int(times[-1]) + PIECE_US, PIECE_US)
-        for piece in np.split(packet, np.searchsorted(times, ends)):
-            if len(piece) == 0:
-                continue
-            due = self._begin + int(piece["t"][-1]) / 1e6 / self._speed
-            if self._closed.wait(max(0.0, due - monotonic())):
+        piece_numbers = packet["t"] // PIECE_US
+        for piece in np.split(packet, np.flatnonzero(np.diff(piece_numbers)) + 1):
+            first_us, last_us = int(piece["t"][0]), int(piece["t"][-1])
+            if self._closed.wait(self._wait_s(first_us, last_us, self._speed)):
                 return
             yield piece
+
+    def _wait_s(self, first_us: int, last_us: int, speed: float) -> float:
+        """Seconds until the last event of a piece is due."""
+        now = monotonic()
+        if self._last_us is None or abs(first_us - self._last_us) > LONGEST_STEP_US:
+            self._begin_s, self._begin_us = now, first_us
+        self._last_us = last_us
+        return max(0.0, self._begin_s + (last_us - self._begin_us) / 1e6 / speed - now)

@@ -114,12 +114,6 @@ def align(prediction: Any, target: Any, mask: Mask = None) -> tuple[float, float
     return scale, float(level - scale * centre)
 
 
-def nearer(target: Any, limit_m: float, mask: Mask = None) -> NDArray[np.bool_]:
-    """The part of ``mask`` where the target is nearer than ``limit_m``."""
-    near: NDArray[np.bool_] = np.asarray(target) < limit_m
-    return near if mask is None else near & mask
-
-
 def _counted(prediction: Any, target: Any, mask: Mask) -> tuple[NDArray[Any], NDArray[Any]]:
     """Prediction and target of the pixels that count, 1-D, of one float type."""
     p, t = np.asarray(prediction), np.asarray(target)

@@ -74,6 +74,18 @@ def test_an_error_of_the_source_comes_after_the_events_before_it() -> None:
             arrivals.take(timeout_s=5)
 
 
+@pytest.mark.parametrize("jump_us", [3_600_000_000, 2**55, -4_000_000, -(2**55)])
+def test_a_jump_of_the_clock_is_not_waited_for_and_pacing_goes_on_behind_it(jump_us: int) -> None:
+    before, after = packet(5_000_000, 5_020_000), packet(0, 100_000)
+    after["t"] += 5_000_000 + jump_us
+    joined = np.concatenate([before, after])  # within one packet, out of order or far apart
+    began = monotonic()
+    with Arrivals(Recorded([joined]), speed=1) as arrivals:
+        taken = np.concatenate(drain(arrivals))
+    np.testing.assert_array_equal(taken, joined)
+    assert 0.09 <= monotonic() - began < 10
+
+
 def test_nothing_in_time_is_no_events_and_not_the_end() -> None:
     with Arrivals(Recorded([packet(0, 1), packet(900_000, 900_001)]), speed=1) as arrivals:
         first = arrivals.take(timeout_s=5)

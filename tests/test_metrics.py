@@ -124,9 +124,3 @@ def test_alignment_survives_extreme_numbers():
     spikes = np.append(np.linspace(1, 2, 99), 1e6)
     scale, shift = metrics.align(spikes, 2 * spikes + 1)
     assert (scale, shift) == pytest.approx((2, 1), rel=1e-6)
-
-
-def test_nearer_narrows_a_mask():
-    assert metrics.nearer([5.0, 10.0], 10).tolist() == [True, False]
-    mask = np.array([False, True])
-    assert metrics.nearer([5.0, 6.0], 10, mask).tolist() == [False, True]

@@ -92,7 +92,9 @@ def _add_windows(arguments: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--limit", type=int, metavar="N", help="stop after N windows")
     group.add_argument(
-        "--realtime", action="store_true", help="replay a recording at its own speed"
+        "--realtime",
+        action="store_true",
+        help="replay a recording at its own speed; silences of over a second are skipped",
     )
     group.add_argument(
         "--speed", type=float, default=1.0, help="with --realtime: 2 is twice as fast (%(default)s)"

@@ -1,0 +1,1 @@
+"""A synthetic world in torch: procedural scenes, exact depth, colour frames, events."""

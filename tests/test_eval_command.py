@@ -161,10 +161,11 @@ def test_the_tables_of_the_paper_say_what_is_not_measured(
     [
         (["constant"], "no --dataset given: dsec, mvsec"),
         (["--dataset", "synthetic"], "nothing to judge"),
+        (["student", "--dataset", "synthetic"], "no student ships with this package"),
         (["constant", "--dataset", "kitti"], "no dataset 'kitti', only 'dsec'"),
         (["constant", "--dataset", "dsec"], "dsec is not part of the package"),
         (["constant", "--dataset", "dsec", "--root", "nowhere"], "nowhere: no such folder"),
-        ([*FLOOR, "--split", "train"], "synthetic has no split 'train'"),
+        ([*FLOOR, "--split", "trian"], "synthetic has no split 'trian'"),
         ([*FLOOR, "--sequences", "sampel"], "did you mean 'sample'?"),
         ([*FLOOR, "--protocol", "strickt"], "did you mean 'strict'?"),
         ([*FLOOR, "--limit", "0"], "--limit must be at least 1"),
@@ -178,7 +179,7 @@ def test_the_tables_of_the_paper_say_what_is_not_measured(
     ],
 )
 def test_wrong_input_gives_one_line_and_exit_code_2(
-    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], message: str, no_student: None, capsys: pytest.CaptureFixture[str]
 ):
     assert eval_command.main(arguments) == command.BAD_INPUT
     told = capsys.readouterr().err.strip().splitlines()
@@ -191,7 +192,8 @@ def test_a_bundle_for_another_sensor_names_the_command_to_type(
 ):
     assert eval_command.main([str(small_bundle), "--dataset", "synthetic"]) == command.BAD_INPUT
     told = capsys.readouterr().err
-    assert "dae-export --target ov-fp16 --model small --sensor davis346" in told
+    wanted = "dae-export --target ov-fp16 --model small --weights seeded --sensor davis346"
+    assert wanted in told
 
 
 def test_help_names_every_dataset(capsys: pytest.CaptureFixture[str]):

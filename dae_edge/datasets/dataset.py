@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dae_edge import encoding, reference
+from dae_edge.datasets.labels import TRUTH, Labels
+from dae_edge.datasets.proxy import Frames
 from dae_edge.errors import FormatError
 from dae_edge.events import Events
 
@@ -39,11 +41,14 @@ class Sample:
         sensor: (width, height) of the image that the events lie on, in pixels.
         crop: (x, y, width, height) of the part of it that has depth.
         depth: float32 [crop height, crop width], metres along the optical axis; 0 where unknown.
+            Where ``relative``, no metres: larger is farther, and 1 / depth is right up to a scale
+            and a shift of its own.
         events: ``EVENT`` array on the sensor; coordinates outside it are of events that rectifying
             moved out: the encoder leaves them out, but their times count. None where there are
             ``voxels``.
         voxels: float32 [bins, height, width], where the dataset has these instead of events.
         image: The frame that the same pixels saw at that time, where the dataset has one.
+        relative: The depth is a proxy label, not the dataset's own.
     """
 
     sequence: str
@@ -55,6 +60,7 @@ class Sample:
     events: Events | None = None
     voxels: NDArray[np.float32] | None = None
     image: Path | None = None
+    relative: bool = False
 
     def tencode(
         self, *, cropped: bool = True, white: bool = False, dtype: Any = np.uint8
@@ -113,7 +119,10 @@ class Sequence(ABC):
     Attributes:
         name: Its name in the dataset.
         path: Its folder.
+        relative: Its samples carry proxy labels; see ``Sample``.
     """
+
+    relative: ClassVar[bool] = False
 
     def __init__(self, name: str, path: Path) -> None:
         self.name = name
@@ -131,6 +140,14 @@ class Sequence(ABC):
             FormatError: a file is missing, damaged or not what it should be.
         """
 
+    def depth_at(self, t_us: int) -> NDArray[np.float32] | None:
+        """True depth at a time as samples have it, without reading events; None if there is none.
+
+        Raises:
+            FormatError: its file is missing or damaged.
+        """
+        return None
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}: {len(self)} samples>"
 
@@ -143,22 +160,27 @@ class Dataset(ABC):
         home: The folder of a dataset that comes with the package, else None.
         root: The folder.
         split: Name of the split.
+        labels: Whose depth the samples carry.
         expected: Official sequences, in order, with their number of samples where it is published.
     """
 
     name: ClassVar[str]
     splits: ClassVar[Splits]
     home: ClassVar[Path | None] = None
+    takes_proxies: ClassVar[bool] = False
 
-    def __init__(self, root: Path, split: str) -> None:
+    def __init__(self, root: Path, split: str, labels: Labels = TRUTH) -> None:
         if split not in self.splits:
             raise ValueError(
                 f"{self.name} has no split {split!r}, only {', '.join(map(repr, self.splits))}"
             )
+        if labels.proxy is not None and not self.takes_proxies:
+            raise ValueError(f"{self.name} has no proxy labels, only its own depth")
         if not root.is_dir():
             raise FormatError(f"{root}: no such folder; wanted the root of {self.name}")
         self.root = root
         self.split = split
+        self.labels = labels
         self.expected = self._official()
 
     def _official(self) -> dict[str, int | None]:
@@ -172,19 +194,50 @@ class Dataset(ABC):
     def _open(self, name: str, path: Path) -> Sequence:
         """The sequence in this folder; raises FormatError if it cannot be read."""
 
+    def _open_proxies(self, name: str, path: Path, proxy: str) -> Sequence | None:
+        """The same with proxy labels of this name, None if it has none of them."""
+        raise NotImplementedError  # never asked unless takes_proxies
+
+    def frames(self, path: Path) -> Frames:
+        """What a teacher can make proxy labels from, of the sequence in a folder.
+
+        Raises:
+            ValueError: the dataset takes no proxy labels.
+            FormatError: there are no frames, or not as many as times.
+        """
+        raise ValueError(f"{self.name} has no frames to make proxy labels from")
+
+    def folders(self) -> dict[str, Path]:
+        """Where the official sequences are that are there, in official order."""
+        found = {name: self._find(name) for name in self.expected}
+        return {name: path for name, path in found.items() if path is not None}
+
     def sequences(self) -> list[Sequence]:
         """The official sequences that are there, in official order; ``check`` tells of the others.
+
+        With proxy labels, those that have some; with hybrid ones, first all that have true depth,
+        then those that have proxies: one may be there twice under its name, told apart by
+        ``relative``.
 
         Raises:
             FormatError: there is none, or one cannot be read.
         """
-        found = [(name, self._find(name)) for name in self.expected]
-        opened = [self._open(name, path) for name, path in found if path is not None]
+        opened: list[Sequence] = []
+        for name, path in self.folders().items():
+            opened += self._labelled(name, path)
         if not opened:
+            labelled = f" with proxy labels {self.labels.proxy!r}" if self.labels.proxy else ""
             raise FormatError(
                 f"{self.root}: none of the {len(self.expected)} sequences of {self.name} "
-                f"{self.split!r} is here"
+                f"{self.split!r} is here{labelled}"
             )
+        return sorted(opened, key=lambda sequence: sequence.relative)
+
+    def _labelled(self, name: str, path: Path) -> list[Sequence]:
+        opened = [self._open(name, path)] if self.labels.truth else []
+        if self.labels.proxy is not None:
+            proxies = self._open_proxies(name, path, self.labels.proxy)
+            opened += [] if proxies is None else [proxies]
         return opened
 
     def check(self) -> list[str]:
@@ -199,9 +252,15 @@ class Dataset(ABC):
                 found.append(f"{name}: not found below {self.root}")
                 continue
             try:
-                found += [f"{name}: {line}" for line in _odd(self._open(name, path), samples)]
+                opened = self._labelled(name, path)
+                for sequence in opened:
+                    expected = None if sequence.relative else samples
+                    found += [f"{name}: {line}" for line in _odd(sequence, expected)]
             except FormatError as error:
                 found.append(f"{name}: {error}")
+                continue
+            if self.labels.proxy and not any(sequence.relative for sequence in opened):
+                found.append(f"{name}: no proxy labels {self.labels.proxy!r}")
         return found
 
 

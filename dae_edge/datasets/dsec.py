@@ -4,10 +4,14 @@ Root: ``train/<sequence>/`` (or ``<sequence>/``) with ``calibration/cam_to_cam.y
 ``disparity/{timestamps.txt,event/*.png}`` and ``events/left/{events.h5,rectify_map.h5}``.
 The paper's validation split is ten sequences of DSEC's training set, whose test set has no public
 depth. Depth and images are the centre 640x320; the first disparity of a sequence is not used.
+
+With proxy labels (``images/left/ev_inf_<name>/<position in images/timestamps.txt>.npz``) there is a
+sample for each frame but the first, 20 a second; no disparity is read.
 """
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dae_edge.datasets.dataset import Dataset, Sample, Sequence, Splits
+from dae_edge.datasets.proxy import Frames, proxy_folder, read_proxy
 from dae_edge.datasets.reading import (
     hdf5_array,
     numbered,
@@ -60,6 +65,7 @@ class Dsec(Dataset):
     """The sequences of one split of DSEC."""
 
     name = "dsec"
+    takes_proxies = True
     splits: ClassVar[Splits] = {
         split: {name: count - 1 for name, count in counts.items()}
         for split, counts in _DISPARITIES.items()
@@ -72,26 +78,36 @@ class Dsec(Dataset):
     def _open(self, name: str, path: Path) -> Sequence:
         return DsecSequence(name, path)
 
+    def _open_proxies(self, name: str, path: Path, proxy: str) -> Sequence | None:
+        folder = proxy_folder(_warped(path), proxy)
+        return DsecProxySequence(name, path, folder) if folder.is_dir() else None
 
-class DsecSequence(Sequence):
-    """One sequence: a sample for each disparity map but the first, 10 a second."""
+    def frames(self, path: Path) -> Frames:
+        """See ``Dataset``. They are the left camera's, warped to the event camera."""
+        folder = _warped(path)
+        if not folder.is_dir():
+            raise FormatError(f"{folder}: no frames warped to the event camera: see training.warp")
+        times_us = read_times(path / "images" / "timestamps.txt")
+        files = numbered(folder, r"(\d+)\.png")
+        _require_times(folder, files, times_us)
+        return Frames(folder, list(files.values()), times_us[list(files)], (WIDTH, HEIGHT), CROP)
 
-    def __init__(self, name: str, path: Path) -> None:
+
+class _DsecWindows(Sequence):
+    """Windows of events that end at given times, with whatever depth there is then."""
+
+    def __init__(self, name: str, path: Path, times_us: NDArray[np.int64]) -> None:
         super().__init__(name, path)
-        disparity = path / "disparity"
-        self._times_us = read_times(disparity / "timestamps.txt")[1:]
-        self._maps = list(numbered(disparity / "event", r"(\d+)\.png").values())[1:]
-        if len(self._maps) != len(self._times_us):
-            raise FormatError(
-                f"{disparity}: {len(self._maps) + 1} maps in event/, but "
-                f"{len(self._times_us) + 1} times in timestamps.txt"
-            )
+        self._times_us = times_us
+
+    @abstractmethod
+    def _depth_maps(self) -> Iterator[NDArray[np.float32]]:
+        """Depth in the crop, one for each time."""
 
     def __len__(self) -> int:
         return len(self._times_us)
 
     def __iter__(self) -> Iterator[Sample]:
-        depth_of = read_depth_factor(self.path / "calibration" / "cam_to_cam.yaml")
         events = self.path / "events" / "left"
         rectified = read_rectified_pixels(events / "rectify_map.h5")
         images = self._images()
@@ -102,16 +118,18 @@ class DsecSequence(Sequence):
         )
         ends = self._times_us.tolist()
         windows = event_windows(recording, ends, name=recording.name)
-        for index, (t_us, path, window) in enumerate(zip(ends, self._maps, windows, strict=True)):
+        maps = self._depth_maps()
+        for index, (t_us, depth, window) in enumerate(zip(ends, maps, windows, strict=True)):
             yield Sample(
                 sequence=self.name,
                 index=index,
                 t_us=t_us,
                 sensor=(WIDTH, HEIGHT),
                 crop=CROP,
-                depth=_depth(path, depth_of),
+                depth=depth,
                 events=rectify(window, rectified),
                 image=images.get(t_us),
+                relative=self.relative,
             )
 
     def _images(self) -> dict[int, Path]:
@@ -119,12 +137,88 @@ class DsecSequence(Sequence):
 
         Their numbers are positions in the list of image times.
         """
-        warped = self.path / "images" / "left" / "ev_inf"
+        warped = _warped(self.path)
         if not warped.is_dir():
             return {}
         frames = numbered(warped, r"(\d+)\.png")
         times_us = read_times(self.path / "images" / "timestamps.txt").tolist()
         return {times_us[n]: path for n, path in frames.items() if n < len(times_us)}
+
+
+class DsecSequence(_DsecWindows):
+    """One sequence: a sample for each disparity map but the first, 10 a second."""
+
+    def __init__(self, name: str, path: Path) -> None:
+        disparity = path / "disparity"
+        times_us = read_times(disparity / "timestamps.txt")[1:]
+        super().__init__(name, path, times_us)
+        self._maps = list(numbered(disparity / "event", r"(\d+)\.png").values())[1:]
+        if len(self._maps) != len(times_us):
+            raise FormatError(
+                f"{disparity}: {len(self._maps) + 1} maps in event/, but "
+                f"{len(times_us) + 1} times in timestamps.txt"
+            )
+
+    def depth_at(self, t_us: int) -> NDArray[np.float32] | None:
+        """See ``Sequence``; at the very times of the maps that are used."""
+        position = int(np.searchsorted(self._times_us, t_us))
+        if position == len(self) or self._times_us[position] != t_us:
+            return None
+        return _depth(self._maps[position], self._factor())
+
+    def _depth_maps(self) -> Iterator[NDArray[np.float32]]:
+        factor = self._factor()
+        return (_depth(path, factor) for path in self._maps)
+
+    def _factor(self) -> np.float32:
+        return read_depth_factor(self.path / "calibration" / "cam_to_cam.yaml")
+
+
+class DsecProxySequence(_DsecWindows):
+    """One sequence with proxy labels: a sample for each frame but the first.
+
+    Args:
+        name: Of the sequence.
+        path: Its folder.
+        proxies: The folder of the labels, one for each time but the first, which may be there.
+
+    Raises:
+        FormatError: a label is missing, or has no time.
+    """
+
+    relative = True
+
+    def __init__(self, name: str, path: Path, proxies: Path) -> None:
+        times_us = read_times(path / "images" / "timestamps.txt")
+        super().__init__(name, path, times_us[1:])
+        self._files = numbered(proxies, r"(\d+)\.npz")
+        _require_times(proxies, self._files, times_us)
+        missing = [number for number in range(1, len(times_us)) if number not in self._files]
+        if missing:
+            raise FormatError(
+                f"{proxies}: {len(missing)} of {len(times_us) - 1} labels are not there, the first "
+                f"is {missing[0]:06d}.npz"
+            )
+        self._files.pop(0, None)
+
+    def _depth_maps(self) -> Iterator[NDArray[np.float32]]:
+        x, y, width, height = CROP
+        for path in self._files.values():
+            yield read_proxy(path, (WIDTH, HEIGHT))[y : y + height, x : x + width]
+
+
+def _warped(path: Path) -> Path:
+    """The folder of a sequence with the left camera's frames warped to the event camera."""
+    return path / "images" / "left" / "ev_inf"
+
+
+def _require_times(folder: Path, files: dict[int, Path], times_us: NDArray[np.int64]) -> None:
+    """Their numbers are positions in the list of image times."""
+    last = max(files, default=-1)
+    if last >= len(times_us):
+        raise FormatError(
+            f"{folder}: {files[last].name} has no time: images/timestamps.txt has {len(times_us)}"
+        )
 
 
 def read_depth_factor(path: Path) -> np.float32:

@@ -129,15 +129,39 @@ def read_disparity_png(path: Path, shape: tuple[int, int]) -> NDArray[np.uint16]
         FormatError: missing, damaged, not 16-bit grey, or of another size.
         MissingExtraError: Pillow is not installed.
     """
-    image_module = require("PIL.Image", extra="hdf5", purpose="reading 16-bit PNG")
+    with _opened_png(path, shape) as image:
+        if image.mode not in ("I;16", "I"):  # Pillow before 11.3 gives "I"
+            raise FormatError(f"{path}: no 16-bit grey PNG, but mode {image.mode}")
+        return np.asarray(image).astype(np.uint16)
+
+
+def read_frame(path: Path, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """An 8-bit PNG, colour or grey, as RGB, uint8 [height, width, 3].
+
+    Args:
+        path: The file.
+        size: (width, height) that it must have.
+
+    Raises:
+        FormatError: missing, damaged, not of 8 bits, or of another size.
+        MissingExtraError: Pillow is not installed.
+    """
+    with _opened_png(path, (size[1], size[0])) as image:
+        if image.mode not in ("L", "LA", "P", "RGB", "RGBA"):
+            raise FormatError(f"{path}: no picture of 8 bits, but mode {image.mode}")
+        return np.array(image.convert("RGB"))
+
+
+@contextmanager
+def _opened_png(path: Path, shape: tuple[int, int]) -> Iterator[Any]:
+    """The Pillow image of a PNG of this (height, width); what damages it becomes a FormatError."""
+    image_module = require("PIL.Image", extra="hdf5", purpose="reading PNG")
     with readable(path), warnings.catch_warnings():
         warnings.simplefilter("error", image_module.DecompressionBombWarning)
         try:
             with image_module.open(path, formats=["PNG"]) as image:
                 check_shape(path, (image.height, image.width), shape)
-                if image.mode not in ("I;16", "I"):  # Pillow before 11.3 gives "I"
-                    raise FormatError(f"{path}: no 16-bit grey PNG, but mode {image.mode}")
-                return np.asarray(image).astype(np.uint16)
+                yield image
         except (SyntaxError, image_module.DecompressionBombError) as error:
             raise FormatError(f"{path}: not a readable PNG: {error}") from error
         except image_module.DecompressionBombWarning as error:

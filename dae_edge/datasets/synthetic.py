@@ -1,8 +1,13 @@
-"""The dataset that is always there: the sample recording of the package, with its true depth.
+"""Datasets that nobody has to fetch: the sample recording of the package, and the synthetic world.
 
-One sequence, ``sample``: DAVIS346 size, 20 windows of 50 ms, one ending at each depth map. Depth is
-known at every second pixel of every second row, and compared at these alone. It is rendered, not
-recorded: good for trying things out and for tests, no measure of how a model does on a road.
+Split ``test``: one sequence, ``sample``, the recording that ships: DAVIS346 size, 20 windows of
+50 ms, one ending at each depth map; depth is known at every second pixel of every second row, and
+compared at these alone. The other splits (``val``, ``test-indoor``, ``test-road``, ..; ``train`` is
+the first of the training scenes) are filmed in the synthetic world when they are first read, and
+need torch: see ``dae_edge.world.splits``.
+
+All of it is rendered, not recorded: a measure of one model beside another, not of how one does on a
+road.
 """
 
 from __future__ import annotations
@@ -17,9 +22,12 @@ from numpy.typing import NDArray
 from dae_edge.datasets.dataset import Dataset, Sample, Sequence, Splits
 from dae_edge.datasets.reading import check_shape, readable
 from dae_edge.datasets.windows import event_windows
+from dae_edge.default_model import cache_folder
 from dae_edge.errors import FormatError
+from dae_edge.extras import require
 from dae_edge.sample import SAMPLE
 from dae_edge.sources import open_source
+from dae_edge.world.splits import SPLITS, SyntheticSequence
 
 EVENTS = SAMPLE.name
 DEPTH = "sample_depth.npz"
@@ -29,20 +37,55 @@ STRIDE = 2
 
 
 class Synthetic(Dataset):
-    """The one sequence, in the package's own folder unless another root is given."""
+    """The sample lies in the package's own folder unless another root is given."""
 
     name = "synthetic"
     home = SAMPLE.parent
-    splits: ClassVar[Splits] = {"test": {"sample": 20}}
+    splits: ClassVar[Splits] = {
+        "test": {"sample": 20},
+        **{name: {one.name: one.windows for one in split} for name, split in SPLITS.items()},
+    }
 
     def _find(self, name: str) -> Path | None:
-        return self.root if (self.root / EVENTS).is_file() else None
+        return self.root if name != "sample" or (self.root / EVENTS).is_file() else None
 
     def _open(self, name: str, path: Path) -> Sequence:
-        return SyntheticSequence(name, path)
+        if name == "sample":
+            return SampleSequence(name, path)
+        require("torch", extra="training", purpose=f"the synthetic world's split {self.split!r}")
+        recipe = next(one for one in SPLITS[self.split] if one.name == name)
+        return WorldSequence(recipe)
 
 
-class SyntheticSequence(Sequence):
+class WorldSequence(Sequence):
+    """A sequence of the synthetic world, filmed when it is read; kept in the cache folder."""
+
+    def __init__(self, recipe: SyntheticSequence) -> None:
+        super().__init__(recipe.name, cache_folder() / "world")
+        self._recipe = recipe
+
+    def __len__(self) -> int:
+        return self._recipe.windows
+
+    def __iter__(self) -> Iterator[Sample]:
+        from dae_edge.world.filmed import filmed
+
+        reel = filmed(self._recipe, self.path)
+        height, width = reel.depth.shape[1:]
+        windows = event_windows([reel.events], reel.t_us.tolist(), name=self.name)
+        for index, (t_us, events) in enumerate(zip(reel.t_us.tolist(), windows, strict=True)):
+            yield Sample(
+                sequence=self.name,
+                index=index,
+                t_us=t_us,
+                sensor=(width, height),
+                crop=(0, 0, width, height),
+                depth=reel.depth[index].astype(np.float32),
+                events=events,
+            )
+
+
+class SampleSequence(Sequence):
     """The sample: a window for each depth map, 10 a second."""
 
     def __init__(self, name: str, path: Path) -> None:

@@ -83,12 +83,20 @@ class DepthAnyEvent(nn.Module):
             ValueError: the state does not belong to this model at this size.
         """
         sensor_size = image.shape[-2:]
-        raw, state = self.depth_head(*self._encode(image), state)
+        raw, state = self.raw(image, state)
         depth = self.decode(raw)
         depth = functional.interpolate(
             depth, size=sensor_size, mode="bilinear", align_corners=False
         )
         return depth[:, 0], state
+
+    def raw(self, image: Tensor, state: LstmStates | None = None) -> tuple[Tensor, LstmStates]:
+        """As :meth:`forward`, with the output of the last layer: [B, 1, h, w] at network size.
+
+        This is what :meth:`decode` takes; training compares here, where no gradient is lost yet.
+        """
+        raw, state = self.depth_head(*self._encode(image), state)
+        return raw, state
 
     def prepare(self, image: Tensor) -> Tensor:
         """[B, 3, H, W] in [0, 1] -> network size, ImageNet-normalised; bicubic may overshoot."""

@@ -60,18 +60,31 @@ class Bundle:
             ContractError: a file is missing, a link, or not the one that was verified.
         """
         for name, entry in self.manifest["files"].items():
-            path = self.path / name
-            if path.is_symlink() or not path.is_file():
-                raise ContractError(f"{path}: missing, or not a plain file")
-            size = path.stat().st_size
-            if size != entry["bytes"]:
-                raise ContractError(f"{path}: wanted {entry['bytes']} bytes, got {size}")
-            digest = sha256_of(path)
-            if digest != entry["sha256"]:
-                raise ContractError(
-                    f"{path}: changed since it was verified: wanted sha256 "
-                    f"{entry['sha256'][:16]}..., got {digest[:16]}..."
-                )
+            check_file(self.path / name, entry)
+
+
+def check_file(path: Path, entry: Mapping[str, Any]) -> None:
+    """Compare a file's size and sha256 with an entry that has ``bytes`` and ``sha256``.
+
+    Raises:
+        ContractError: it is missing, a link, or not the one that was verified.
+    """
+    if path.is_symlink() or not path.is_file():
+        raise ContractError(f"{path}: missing, or not a plain file")
+    size = path.stat().st_size
+    if size != entry["bytes"]:
+        raise ContractError(f"{path}: wanted {entry['bytes']} bytes, got {size}")
+    digest = sha256_of(path)
+    if digest != entry["sha256"]:
+        raise ContractError(
+            f"{path}: changed since it was verified: wanted sha256 "
+            f"{entry['sha256'][:16]}..., got {digest[:16]}..."
+        )
+
+
+def file_entry(path: Path) -> dict[str, Any]:
+    """Size and sha256 of a file, as ``check_file`` takes them."""
+    return {"bytes": path.stat().st_size, "sha256": sha256_of(path)}
 
 
 def sha256_of(path: Path) -> str:
@@ -194,11 +207,16 @@ def _bins(reader: _Reader) -> int:
 
 
 @contextmanager
-def writing(destination: Path) -> Iterator[Path]:
+def writing(destination: Path, *, replace: bool = True) -> Iterator[Path]:
     """A folder to build a bundle in; it becomes ``destination`` when the block ends well.
 
     It is made beside the destination, so that the last step is a rename. If the block raises, or
     the process dies, no half bundle is left under the name; an older bundle stays as it was.
+
+    Args:
+        destination: Path of the bundle.
+        replace: Put it in the place of an older one. False: one that is there by the end of the
+            block stays, and the new one is thrown away; for processes that make the same bundle.
 
     Raises:
         ValueError: something else than a bundle has that name; it would be deleted.
@@ -211,16 +229,25 @@ def writing(destination: Path) -> Iterator[Path]:
     folder = _folder_beside(destination)
     try:
         yield folder
-        if destination.exists():
+        if replace and destination.exists():
             _replace(destination, folder)
         else:
-            os.replace(folder, destination)
+            _place(folder, destination)
     except OSError as error:
         if error.filename is None:  # a full disk does not say where
             raise OSError(f"{destination}: cannot be written: {error}") from error
         raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _place(new: Path, name: Path) -> None:
+    """Rename a folder, unless another process has put a bundle there first: that one stays."""
+    try:
+        os.replace(new, name)  # fails on a folder with content
+    except OSError:
+        if not (name / MANIFEST).is_file():
+            raise
 
 
 def _replace(old: Path, new: Path) -> None:
@@ -239,9 +266,7 @@ def _replace(old: Path, new: Path) -> None:
 def seal(folder: Path, manifest: Mapping[str, Any]) -> None:
     """Write the manifest, with size and sha256 of every file that lies in ``folder``."""
     files = {
-        path.name: {"bytes": path.stat().st_size, "sha256": sha256_of(path)}
-        for path in sorted(folder.iterdir())
-        if path.name != MANIFEST
+        path.name: file_entry(path) for path in sorted(folder.iterdir()) if path.name != MANIFEST
     }
     content = {"format": FORMAT, "version": VERSION, **manifest, "files": files}
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"

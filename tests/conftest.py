@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from students import ship_student
 
+from dae_edge import student
 from dae_edge.backends import NAMES
 from dae_edge.model import Model, load
 from dae_edge.recipes import Recipe, Sensor, load_target
+from dae_edge.student import Student
 
 # A busy machine is no failure. In CI the examples are the same each time; elsewhere they explore.
 settings.register_profile(
@@ -38,6 +42,12 @@ def recordings() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real recordings at {folder} (set DAE_RECORDINGS)")
     return folder
+
+
+@pytest.fixture
+def no_student(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The package as if no student shipped with it."""
+    monkeypatch.setattr(student, "FOLDER", tmp_path / "no student")
 
 
 @pytest.fixture(scope="session")
@@ -76,3 +86,23 @@ def model(request: pytest.FixtureRequest, small_bundle: Path) -> Model:
 def small_model(small_bundle: Path) -> Model:
     """The small model in ONNX Runtime."""
     return load(small_bundle, backend="onnxruntime", threads=1)
+
+
+@pytest.fixture(scope="session")
+def small_student(tmp_path_factory: pytest.TempPathFactory, small_recipe: Recipe) -> Student:
+    """A small student with a model card, ready for the sensors in ``students.PROFILES``."""
+    for package in ("torch", "onnx", "onnxscript", "onnxruntime"):
+        pytest.importorskip(package)
+    folder = tmp_path_factory.mktemp("student")
+    (folder / "card.md").write_text("# A card\n")
+    return ship_student(folder / "student", small_recipe, card=folder / "card.md")
+
+
+@pytest.fixture
+def shipped(small_student: Student, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Student:
+    """A copy of it to damage, which this package ships, with a cache of its own."""
+    folder = tmp_path / "package" / "student"
+    shutil.copytree(small_student.folder, folder, copy_function=os.link)
+    monkeypatch.setattr(student, "FOLDER", folder)
+    monkeypatch.setenv("DAE_CACHE", str(tmp_path / "cache"))
+    return student.read(folder)

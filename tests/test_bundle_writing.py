@@ -59,6 +59,36 @@ def test_what_is_no_bundle_is_not_deleted_for_one(tmp_path: Path) -> None:
     assert sorted(os.listdir(tmp_path)) == ["notes", "results"]
 
 
+def write_while_another_does(path: Path, *, replace: bool) -> None:
+    with bundle.writing(path, replace=replace) as folder:
+        (folder / "model.onnx").write_bytes(b"mine")
+        bundle.seal(folder, {})
+        write_bundle(path, model=b"another's")
+
+
+def test_of_two_processes_that_make_the_same_bundle_the_first_one_wins_if_so_asked(
+    tmp_path: Path,
+) -> None:
+    for replace, wanted in ((False, b"another's"), (True, b"mine")):
+        path = tmp_path / f"{replace}.dae"
+        write_while_another_does(path, replace=replace)
+        assert (path / "model.onnx").read_bytes() == wanted
+        assert list(tmp_path.glob(".*")) == []
+
+
+def test_what_is_no_bundle_but_comes_meanwhile_is_not_deleted(tmp_path: Path) -> None:
+    path = tmp_path / "small.dae"
+
+    def write(*, replace: bool) -> None:
+        with bundle.writing(path, replace=replace):
+            path.mkdir()
+            (path / "thesis.txt").write_text("years of work")
+
+    with pytest.raises(OSError, match=r"small\.dae"):
+        write(replace=False)
+    assert (path / "thesis.txt").read_text() == "years of work"
+
+
 def test_folders_on_the_way_are_made_and_rights_follow_the_umask(tmp_path: Path) -> None:
     path = write_bundle(tmp_path / "a" / "b" / "small.dae")
     mask = os.umask(0)

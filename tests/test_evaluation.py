@@ -168,7 +168,8 @@ def test_a_bundle_for_another_sensor_names_the_command_that_makes_the_right_one(
         BundlePredictor(small_model).predict(sample)
     told = str(caught.value)
     assert "sample has 346x260 events and 346x260 depth from (0, 0) on" in told
-    assert told.endswith("dae-export --target ov-fp16 --model small --sensor davis346")
+    wanted = "dae-export --target ov-fp16 --model small --weights seeded --sensor davis346"
+    assert told.endswith(wanted)
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,11 @@ from dae_edge.sample import SAMPLE
 
 
 @pytest.mark.slow
-def test_the_default_model_is_made_on_first_use_and_then_kept(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_without_a_student_the_default_model_is_made_on_first_use_and_then_kept(
+    no_student: None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("DAE_CACHE", str(tmp_path / "cache"))
     told: list[str] = []
@@ -41,6 +44,7 @@ def test_a_bundle_gets_a_name_of_its_own_in_the_folder_given(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ["--target", "ov-fp16", "--model", "depthanyevent-r-tiny", "--sensor", "genx320"]
+    arguments += ["--weights", "seeded"]
     arguments += ["--out", str(tmp_path), "--json", str(tmp_path / "report.json")]
     assert export.main(arguments) == 0
     path = tmp_path / "depthanyevent-r-tiny-genx320-ov-fp16.dae"
@@ -63,10 +67,11 @@ def test_a_bundle_gets_a_name_of_its_own_in_the_folder_given(
         ),
         (["--target", "onnx-fp32", "--sensor", "davis347"], "did you mean 'davis346'?"),
         (["--target", "onnx-fp32", "--weights", "missing.pth"], "no such file: missing.pth"),
+        (["--target", "onnx-fp32", "--weights", "student"], "no student ships with this package"),
     ],
 )
 def test_a_wrong_name_gives_one_line_with_a_hint_and_exit_code_2(
-    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], message: str, no_student: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert export.main(arguments) == 2
     told = capsys.readouterr().err.strip().splitlines()

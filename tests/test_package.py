@@ -57,6 +57,11 @@ def test_the_wheel_carries_the_package_its_data_and_the_recipes(wheel: Path) -> 
     names = set(zipfile.ZipFile(wheel).namelist())
     package = ROOT / "dae_edge"
     wanted = {f"dae_edge/{path.relative_to(package)}" for path in package.rglob("*.py")}
+    wanted |= {
+        f"dae_edge/{path.relative_to(package)}"
+        for path in (package / "data").rglob("*")
+        if path.is_file()
+    }
     wanted |= {"dae_edge/data/sample.raw", "dae_edge/py.typed", "dae_edge/_native.pyi"}
     for folder in ("export", "calibrate"):
         recipes = (ROOT / folder).glob("*.toml")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ pytest.importorskip("torch", exc_type=ImportError)
 pytest.importorskip("PIL", exc_type=ImportError)
 pytest.importorskip("safetensors", exc_type=ImportError)
 
-from small_training import open_toy_clips, rows, write_recipe
+from small_training import ROOT, open_toy_clips, rows, write_recipe
 
 from training.__main__ import main
 
@@ -125,3 +127,28 @@ def test_weights_to_start_from_are_also_looked_for_where_the_datasets_are(
     other = ["--set", "second.init=start.safetensors", "--stage", "second"]
     assert train(tmp_path / "other", "--device", "cpu", "--root", str(tmp_path), *other) == 0
     assert "second: 2 steps" in capsys.readouterr().out
+
+
+OTHERS = "h5py hdf5plugin ruamel onnx onnxscript onnxruntime openvino av pygame hypothesis"
+
+BLOCKED = f"""
+import sys
+
+class Block:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {OTHERS.split()!r}:
+            raise ModuleNotFoundError(name, name=name)
+
+sys.meta_path.insert(0, Block())
+import training.__main__, training.clips, training.dataset_pool, training.curve, training.pictures
+"""
+
+
+def test_training_needs_nothing_but_what_its_extra_brings():
+    done = subprocess.run(
+        [sys.executable, "-c", BLOCKED], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    pyproject = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    (extra,) = re.findall(r"^training = (.*)$", pyproject, re.MULTILINE)
+    assert re.findall(r'"([a-z]+)>', extra) == ["torch", "safetensors", "pillow", "tqdm"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import torch
 from small_training import RECIPE, small_recipe
 
 from dae_edge.datasets import open_dataset
-from training.recipe import Recipe, Stage, load_recipe, read_recipe, recipe_names
+from training.recipe import FOLDER, Recipe, Stage, Term, load_recipe, read_recipe, recipe_names
 from training.settings import apply_setting, parse_toml
 from training.student import build
 
@@ -215,3 +216,18 @@ def test_a_network_that_cannot_be_is_explained(changes: dict[str, Any], message:
     recipe = read_recipe({**parse_toml(RECIPE, "small.toml"), **changes}, "small.toml")
     with pytest.raises(ValueError, match=message):
         build(recipe, recipe.stages[0])
+
+
+def test_the_readme_has_every_key_and_its_commands_name_what_is_there():
+    text = (FOLDER / "README.md").read_text(encoding="utf-8")
+    for kind in (Stage, Term, Recipe):
+        for field in dataclasses.fields(kind):
+            name = {"stages": "stage", "terms": "loss"}.get(field.name, field.name)
+            assert re.search(rf"\b{name}\b", text), name
+    commands = re.findall(r"-m training (--recipe \S+.*)", text)
+    assert len(commands) == 3
+    for command in commands:
+        words = command.partition("#")[0].split()
+        recipe = load_recipe(words[1])
+        names = {stage.name for stage in recipe.stages}
+        assert {words[i + 1] for i, word in enumerate(words) if word == "--stage"} <= names

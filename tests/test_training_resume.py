@@ -28,7 +28,7 @@ def command(out: Path) -> list[str]:
 def test_a_killed_run_goes_on_to_the_same_losses_bit_for_bit(tmp_path: Path):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     untroubled = start(command(whole))
-    process = start(command(broken), trouble="slow:0.5")
+    process = start(command(broken), trouble="slow:1.0")
     log = broken / "log.csv"
     wait_for(lambda: len(rows(log)) >= KILLED_AFTER or process.poll() is not None)
     process.send_signal(signal.SIGKILL)

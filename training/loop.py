@@ -174,8 +174,9 @@ def _all_steps(work: _Work, feed: Feed) -> bool:
     run, stage, place = work.run, work.stage, work.place
     while run.step < stage.steps:
         began = time.monotonic()
-        stop = place.stop.is_set() or began >= place.deadline
-        outcome = take_step(run, feed.next(), work.recipe, stage, work.processes, stop=stop)
+        clip = feed.next()
+        stop = place.stop.is_set() or time.monotonic() >= place.deadline
+        outcome = take_step(run, clip, work.recipe, stage, work.processes, stop=stop)
         run.seconds += time.monotonic() - began
         _log(work, outcome, time.monotonic() - began)
         if run.skipped_in_row >= SKIPS_IN_ROW:

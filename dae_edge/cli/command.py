@@ -25,11 +25,18 @@ def parser(name: str, description: str, *, examples: str = "") -> argparse.Argum
         name,
         description=textwrap.fill(description, 79),  # the formatter leaves text as it is
         epilog=f"examples:\n{examples}" if examples else None,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Help,
     )
     made.add_argument("--verbose", action="store_true", help="show the trace of an error")
     made.add_argument("--version", action="version", version=f"dae-edge {VERSION}")
     return made
+
+
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Breaks no name at its hyphens, so that it can be found and copied."""
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return textwrap.wrap(" ".join(text.split()), width, break_on_hyphens=False)
 
 
 @contextmanager

@@ -12,18 +12,28 @@ from typing import Any
 from dae_edge import datasets
 from dae_edge.cli import command
 from dae_edge.cli.info import machine
-from dae_edge.cli.progress import Progress
+from dae_edge.cli.progress import Progress, Steps
 from dae_edge.evaluation import Evaluation, Predictor, evaluate, open_predictor
 from dae_edge.evaluation import frames as sheet_frames
-from dae_edge.evaluation.opening import CONSTANT, DEFAULT_RECIPE, TRAININGS, UNTRAINED
+from dae_edge.evaluation.opening import (
+    CONSTANT,
+    DEFAULT_RECIPE,
+    STUDENT,
+    TRAININGS,
+    UNTRAINED,
+    shipped_student,
+)
 from dae_edge.evaluation.paper import paper_lines, read_results
 from dae_edge.evaluation.record import read
 from dae_edge.evaluation.sheet import check_sheet, write_sheet
 from dae_edge.evaluation.text import lines
 from dae_edge.hints import closest
 from dae_edge.protocols import PROTOCOLS, Paper, Strict
+from dae_edge.student import shipped
 
 EXAMPLES = """\
+  dae-eval student --dataset synthetic
+      the model that ships with the package, on the recording that does
   dae-eval untrained --model depthanyevent-r-tiny --dataset synthetic
       needs no data and no weights
   dae-eval student.dae --dataset dsec --root /data/DSEC --json student.json --sheet student.html
@@ -47,7 +57,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments.add_argument(
         "what",
         nargs="?",
-        help=f"a bundle, weights (.pth, .safetensors), {CONSTANT!r}: the same depth everywhere, or "
+        help=f"a bundle, weights (.pth, .safetensors), {STUDENT!r}: the one that ships with the "
+        f"package (which is the default), {CONSTANT!r}: the same depth everywhere, or "
         f"{UNTRAINED!r}: a model with the seeded initialisation",
     )
     _add_dataset(arguments)
@@ -126,11 +137,15 @@ def _eval(options: argparse.Namespace) -> int:
     if options.check:
         return _check(dataset)
     if options.what is None:
+        options.what = STUDENT if shipped() else None
+    if options.what is None:
         raise ValueError(f"nothing to judge: a bundle, weights, {CONSTANT!r} or {UNTRAINED!r}")
     protocols = _protocols(options)
     sequences = _selected(dataset, options.sequences)
     before = read(options.resume) if options.resume else None
     _check_outputs(options)
+    if options.what == STUDENT:
+        _name_student(sequences[0], options)
     predictor = open_predictor(
         options.what,
         recipe=options.model,
@@ -143,6 +158,18 @@ def _eval(options: argparse.Namespace) -> int:
     if before is not None:
         evaluation.go_on(before, str(options.resume))
     return _judge(predictor, dataset, sequences, evaluation, options)
+
+
+def _name_student(sequence: datasets.Sequence, options: argparse.Namespace) -> None:
+    """Put in place of its name what it stands for with this dataset."""
+    for option in ("model", "config"):
+        if getattr(options, option) is not None:
+            raise ValueError(f"--{option} goes with weights, not with {STUDENT!r}")
+    sample = next(iter(sequence), None)
+    if sample is None:
+        raise ValueError(f"{sequence.name}: no samples")
+    with Steps() as steps:
+        options.what, options.model = shipped_student(sample, steps)
 
 
 def _check_outputs(options: argparse.Namespace) -> None:

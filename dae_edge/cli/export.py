@@ -12,10 +12,15 @@ from time import perf_counter
 from dae_edge import recipes
 from dae_edge.cli import command
 from dae_edge.cli.progress import Steps
+from dae_edge.extras import require
+from dae_edge.student import shipped
+
+DEFAULT_MODEL = "depthanyevent-r"
+STUDENT, SEEDED = "student", "seeded"
 
 EXAMPLES = """\
-  dae-export --target onnx-fp32
-      the seeded, untrained model for a DAVIS346, to try things out
+  dae-export --target ov-fp16
+      the student that ships with the package, for a DAVIS346
   dae-export --target ov-fp16 --model depthanyevent --weights finetuned_dsec.pth --sensor dsec
       a checkpoint for OpenVINO and the cameras of DSEC
   dae-export --target onnx-fp32 --sensor 320x240 --out robot.dae
@@ -38,13 +43,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     sensors = ", ".join(recipes.sensor_names())
     arguments.add_argument("--target", required=True, help=f"engine and precision{targets}")
     arguments.add_argument(
-        "--model", default="depthanyevent-r", help=f"one of {models} (%(default)s)"
+        "--model", help=f"one of {models} (the student's where one ships; {DEFAULT_MODEL})"
     )
     arguments.add_argument(
         "--weights",
-        type=Path,
-        help="checkpoint, .pth or .safetensors; without one the weights are "
-        "a seeded initialisation and the depth means nothing",
+        help=f"checkpoint, .pth or .safetensors; {STUDENT!r}: the one that ships with the package; "
+        f"{SEEDED!r}: a seeded initialisation, whose depth means nothing. Default: the student "
+        "for its own model, seeded for any other",
     )
     arguments.add_argument(
         "--config",
@@ -66,10 +71,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
-    recipe = recipes.load_recipe(options.model)
+    model, weights = _weights(options.model, options.weights)
+    recipe = recipes.load_recipe(model)
     target = recipes.load_target(options.target)
     sensor = recipes.load_sensor(options.sensor)
-    for path in (options.weights, options.config):
+    for path in (weights, options.config):
         if path is not None and not path.is_file():
             raise FileNotFoundError(f"no such file: {path}")
     out = options.out
@@ -77,6 +83,7 @@ def _export(options: argparse.Namespace) -> int:
         out = out / f"{recipe.name}-{sensor.name}-{target.name}.dae"
     began = perf_counter()
     # torch takes seconds to load: only once everything else is known to be right
+    require("torch", extra="export", purpose="exporting")
     from dae_edge.export import export_bundle
 
     with Steps() as steps:
@@ -85,7 +92,7 @@ def _export(options: argparse.Namespace) -> int:
             target,
             sensor,
             out,
-            weights=options.weights,
+            weights=weights,
             config=options.config,
             progress=steps,
         )
@@ -96,6 +103,21 @@ def _export(options: argparse.Namespace) -> int:
     if options.json is not None:
         options.json.write_text(json.dumps(result.report, indent=2) + "\n", encoding="utf-8")
     return 0
+
+
+def _weights(model: str | None, weights: str | None) -> tuple[str, Path | None]:
+    """Name of the recipe and path of the weights, None for seeded ones, by what was typed."""
+    student = shipped()
+    if weights is None:
+        own = student is not None and model in (None, student.recipe)
+        weights = STUDENT if own else SEEDED
+    if weights != STUDENT:
+        return model or DEFAULT_MODEL, None if weights == SEEDED else Path(weights)
+    if student is None:
+        raise ValueError(f"no student ships with this package: give --weights FILE or {SEEDED!r}")
+    if model not in (None, student.recipe):
+        raise ValueError(f"the student is a {student.recipe}: --model {model} has other weights")
+    return student.recipe, student.weights
 
 
 if __name__ == "__main__":

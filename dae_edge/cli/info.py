@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from dae_edge import _native, bundle, recipes
+from dae_edge import _native, bundle, recipes, student
 from dae_edge.cli import command
 
 PACKAGES = {
@@ -64,6 +64,7 @@ def machine() -> dict[str, Any]:
         "targets": ", ".join(recipes.target_names()),
         "models": ", ".join(recipes.recipe_names()),
         "sensors": ", ".join(recipes.sensor_names()) + ", or WIDTHxHEIGHT",
+        "student": _student(),
         "packages": {name: _package(name, purpose) for name, purpose in PACKAGES.items()},
     }
 
@@ -91,6 +92,16 @@ def processor() -> str:
         "asimddp",
     )
     return " ".join([name, *(flag for flag in wanted if flag in flags)])
+
+
+def _student() -> str:
+    found = student.shipped()
+    if found is None:
+        return (
+            "none ships with this package: weights are a seeded initialisation where none are given"
+        )
+    ready = ", ".join(found.profiles)
+    return f"{found.recipe} {found.sha256[:16]}, {found.about['unit']}; ready for {ready}"
 
 
 def _package(name: str, purpose: str) -> str:

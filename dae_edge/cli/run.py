@@ -55,7 +55,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--demo", action="store_true", help="use the sample that ships with the package"
     )
     arguments.add_argument(
-        "--model", type=Path, help="a bundle; without one a small untrained model is made"
+        "--model",
+        type=Path,
+        help="a bundle (default: the student that ships with the package; where none does, "
+        "a small untrained model)",
     )
     arguments.add_argument(
         "--out",

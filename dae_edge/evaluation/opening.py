@@ -5,16 +5,22 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from dae_edge import recipes
+from dae_edge import recipes, student
+from dae_edge.datasets import Sample
+from dae_edge.default_model import student_bundle
 from dae_edge.evaluation.predictors import BundlePredictor, ConstantPredictor, Predictor
 from dae_edge.extras import require
 from dae_edge.hints import closest
 from dae_edge.model import load
 
-CONSTANT, UNTRAINED = "constant", "untrained"
+if TYPE_CHECKING:
+    from dae_edge.export.exporting import Steps
+
+CONSTANT, UNTRAINED, STUDENT = "constant", "untrained", "student"
 DEFAULT_RECIPE = "depthanyevent-r"
-WEIGHTS = (".pth", ".safetensors")
+WEIGHTS = (".pth", ".safetensors", ".npz")
 
 TRAININGS = {"zero-shot": "synth", "supervised": "finetuned", "distilled": "distillation"}
 """The paper's kinds of training, and the word that released checkpoints of each are named with."""
@@ -32,8 +38,9 @@ def open_predictor(
     """Open what is to be judged.
 
     Args:
-        what: Path of a bundle or of weights (.pth, .safetensors); ``"constant"``: the same depth
-            everywhere; ``"untrained"``: a recipe with the seeded initialisation.
+        what: Path of a bundle or of weights (see ``WEIGHTS``); ``"constant"``: the same depth
+            everywhere; ``"untrained"``: a recipe with the seeded initialisation. What ``"student"``
+            stands for depends on the dataset: see ``shipped_student``.
         recipe: The model that weights belong to (default: depthanyevent-r); bundles know it.
         config: For weights: a config.json instead of the one inside or beside them.
         training: See ``Judged``; default: told by the name of a released checkpoint.
@@ -69,6 +76,25 @@ def open_predictor(
     return predictor
 
 
+def shipped_student(sample: Sample, progress: Steps) -> tuple[str, str | None]:
+    """What ``"student"`` stands for, as ``open_predictor`` takes it: ``what`` and ``recipe``.
+
+    The student's bundle where it has one for the sensor and crop of a dataset's sample; its weights
+    in torch where it has none.
+
+    Raises:
+        ValueError: no student ships with this package.
+        ContractError: the student is damaged.
+    """
+    shipped = student.shipped()
+    if shipped is None:
+        raise ValueError("no student ships with this package: name a bundle or weights")
+    profile = shipped.profile_for(sample.sensor, sample.crop)
+    if profile is None:
+        return str(shipped.weights), shipped.recipe
+    return str(student_bundle(shipped, profile, progress)), None
+
+
 def training_of(source: str) -> str | None:
     """The kind of training, by the name of a released checkpoint; None for any other.
 
@@ -81,7 +107,7 @@ def training_of(source: str) -> str | None:
 
 def _check_weights(path: Path) -> None:
     if not path.exists():
-        hint = closest(str(path), (CONSTANT, UNTRAINED)) if len(path.parts) == 1 else ""
+        hint = closest(str(path), (CONSTANT, UNTRAINED, STUDENT)) if len(path.parts) == 1 else ""
         raise FileNotFoundError(f"{path}: no such bundle or weights{hint}")
     if path.suffix not in WEIGHTS:
         raise ValueError(f"{path}: wanted a bundle (a folder), or weights: {', '.join(WEIGHTS)}")

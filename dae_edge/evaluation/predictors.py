@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from dae_edge import recipes
+from dae_edge import recipes, student
 from dae_edge.bundle import MANIFEST, sha256_of
 from dae_edge.datasets import Sample
 from dae_edge.errors import ContractError
@@ -158,9 +158,12 @@ def _in_words(sensor: tuple[int, int], crop: tuple[int, ...]) -> str:
 
 
 def _export_command(manifest: Any, sample: Sample) -> str:
-    given = " --weights FILE" if manifest["weights"]["trained"] else ""
+    shipped, weights = student.shipped(), manifest["weights"]
+    own = shipped is not None and weights.get("sha256") == shipped.sha256
+    given = "student" if own else "FILE" if weights["trained"] else "seeded"
     return (
-        f"dae-export --target {manifest['target']} --model {manifest['model']['name']}{given} "
+        f"dae-export --target {manifest['target']} --model {manifest['model']['name']} "
+        f"--weights {given} "
         f"--sensor {_sensor_name(sample)}"
     )
 

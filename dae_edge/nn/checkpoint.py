@@ -1,9 +1,9 @@
 """Checkpoints of DepthAnyEvent as users have them: weights, configuration, origin and licence.
 
 Takes what the authors released (``NAME/NAME.pth`` with config.json beside it, or the same inside),
-the public Depth Anything V2 files, and our own .safetensors. The size of the model is read off the
-tensors; a configuration that says otherwise is refused, as is any key or shape that is not exactly
-the model's, and any value that is not finite.
+the public Depth Anything V2 files, our own .safetensors, and the shipped student. The size of the
+model is read off the tensors; a configuration that says otherwise is refused, as is any key or
+shape that is not exactly the model's, and any value that is not finite.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from torch import Tensor
 
@@ -25,16 +25,17 @@ from dae_edge.nn.checkpoint_config import CONFIG_FILE, Description, Trainer
 from dae_edge.nn.config import ModelConfig
 from dae_edge.nn.depth_anyevent import DepthAnyEvent
 from dae_edge.nn.layout import RECURRENT_UNITS, in_words, read_layout
-from dae_edge.nn.seeded import seeded_tensor
 from dae_edge.nn.weights import (
+    METADATA_KEY,
+    METADATA_VERSION,
     WeightsFile,
     read_weights,
     require_finite,
     require_same_layout,
 )
 
-METADATA_KEY = "dae-edge checkpoint"
-METADATA_VERSION = 1
+Format: TypeAlias = Literal["torch", "safetensors", "student"]
+FORMATS: dict[str, Format] = {".safetensors": "safetensors", ".npz": "student"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +69,7 @@ class Checkpoint:
     source_sha256: str
     source: str
     licence: str
-    format: Literal["torch", "safetensors"]
+    format: Format
 
     def config_for(self, wanted: ModelConfig) -> ModelConfig:
         """Settings with which these weights mean what they were trained to mean.
@@ -92,7 +93,7 @@ def read_checkpoint(path: str | Path, *, config: str | Path | None = None) -> Ch
     """Read a checkpoint of DepthAnyEvent or Depth Anything V2.
 
     Args:
-        path: .pth or .safetensors.
+        path: .pth, .safetensors, or the weights.npz of a student.
         config: A file like config.json to go by, in place of what is inside or beside ``path``.
 
     Raises:
@@ -119,7 +120,7 @@ def read_checkpoint(path: str | Path, *, config: str | Path | None = None) -> Ch
         source_sha256=note.get("source_sha256", file.sha256),
         source=note.get("source", source),
         licence=note.get("licence", licence),
-        format="safetensors" if path.suffix == ".safetensors" else "torch",
+        format=FORMATS.get(path.suffix, "torch"),
     )
 
 
@@ -132,27 +133,27 @@ def fill_model(
         checkpoint: The weights.
         model: Made with ``checkpoint.config_for(...)``.
         initialise: Take weights without recurrent units as a start for a model that has them:
-            those units get the seeded initialisation.
+            those units keep the weights that the model has.
 
     Returns:
-        The keys that were seeded and not loaded: () unless ``initialise`` had to.
+        The keys that were kept and not loaded: () unless ``initialise`` had to.
 
     Raises:
         ContractError: the weights do not fit.
     """
     layout, state = model.state_dict(), dict(checkpoint.state)
-    seeded: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
     if model.config.recurrent and not checkpoint.layout.recurrent:
         if not initialise:
             raise ContractError(
                 f"{checkpoint.source}: weights without recurrent units for a model that has them: "
                 f"ask for the model without, or, to train it, for initialise=True"
             )
-        seeded = tuple(key for key in layout if key.startswith(RECURRENT_UNITS))
-        state |= {key: seeded_tensor(key, tuple(layout[key].shape)) for key in seeded}
+        kept = tuple(key for key in layout if key.startswith(RECURRENT_UNITS))
+        state |= {key: layout[key] for key in kept}
     require_same_layout(state, layout, checkpoint.source)
     model.load_state_dict(state, strict=True)
-    return seeded
+    return kept
 
 
 def save_safetensors(checkpoint: Checkpoint, path: str | Path) -> None:

@@ -1,8 +1,9 @@
 """Read the tensors of a checkpoint, and load them strictly: every key, every shape, all finite.
 
-Takes .pth (torch.save of a state dict, or of a dict that holds one as "state_dict") and
-.safetensors. Nothing in the file is executed: pickles that name anything but tensors and plain
-containers are refused. So are tensors that claim more elements than the file stores.
+Takes .pth (torch.save of a state dict, or of a dict that holds one as "state_dict"), .safetensors,
+and the packed .npz of a student with student.json beside it. Nothing in the file is executed:
+pickles that name anything but tensors and plain containers are refused. So are tensors that claim
+more elements than the file stores.
 """
 
 from __future__ import annotations
@@ -17,8 +18,14 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from dae_edge import student
 from dae_edge.errors import ContractError, FormatError
 from dae_edge.extras import require
+
+METADATA_KEY = "dae-edge checkpoint"
+"""Of the metadata: what our own files say of themselves, see ``checkpoint.save_safetensors``."""
+
+METADATA_VERSION = 1
 
 NAMES_SHOWN = 3
 FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
@@ -31,7 +38,7 @@ class WeightsFile(NamedTuple):
         tensors: Dense float tensors on the CPU, by key.
         sha256: Of the whole file, in hexadecimal.
         config: What a .pth holds as "config" beside its "state_dict"; None where it has none.
-        metadata: The texts that a .safetensors file carries.
+        metadata: The texts that a .safetensors file carries; a student's has its description.
     """
 
     tensors: dict[str, Tensor]
@@ -49,7 +56,8 @@ def read_weights(path: Path, *, constants: Mapping[str, Tensor] | None = None) -
 
     Raises:
         FormatError: the file is not a checkpoint, or holds something other than dense tensors.
-        ContractError: the file has another value for one of the constants.
+        ContractError: the file has another value for one of the constants, or is not the one that
+            was shipped as a student.
         MissingExtraError: a .safetensors file without the safetensors package.
     """
     data = path.read_bytes()
@@ -57,6 +65,8 @@ def read_weights(path: Path, *, constants: Mapping[str, Tensor] | None = None) -
     metadata: dict[str, str] = {}
     if path.suffix == ".safetensors":
         content, metadata = _read_safetensors(data, path)
+    elif path.suffix == ".npz":
+        content, metadata = _read_student(path)
     else:
         content = _read_torch(data, path)
         if isinstance(content, dict) and "state_dict" in content:
@@ -145,6 +155,15 @@ def _read_safetensors(data: bytes, path: Path) -> tuple[Any, dict[str, str]]:
     except Exception as error:  # its own error type is not part of what require returns
         raise _not_a_checkpoint(path, error) from error
     return tensors, header.get("__metadata__") or {}
+
+
+def _read_student(path: Path) -> tuple[Any, dict[str, str]]:
+    found = student.read(path.parent)
+    if path.name != found.weights.name:
+        raise FormatError(f"{path}: of .npz files only a student's {found.weights.name} is read")
+    tensors = {key: torch.from_numpy(values) for key, values in found.read_weights().items()}
+    note = {**found.about, "version": METADATA_VERSION}
+    return tensors, {METADATA_KEY: json.dumps(note)}
 
 
 def _not_a_checkpoint(path: Path, error: Exception) -> FormatError:

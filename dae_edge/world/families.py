@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from dae_edge.hints import closest
 from dae_edge.world.scene import (
-    BOXES,
     HALL_FACES,
     LIGHTS,
     OBJECTS,
@@ -323,6 +322,3 @@ def camera_way(parts: Parts, times: Floats) -> Floats:
     waves = np.sin(times[:, None] * parts["shake"][:, 6] + parts["shake"][:, 7])
     way: Floats = parts["start"] + times[:, None] * straight + waves @ parts["shake"][:, :3]
     return way
-
-
-assert BOXES < OBJECTS

@@ -6,7 +6,6 @@ One ray per pixel centre. Every step is element by element or a reduction over o
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import torch
@@ -126,6 +125,18 @@ def _slabs(geometry: _Geometry, directions: Tensor, first: int, last: int) -> tu
     return (middle - reach).amax(2), (middle + reach).amin(2)
 
 
+class _Seen(NamedTuple):
+    """The surface points that the rays meet, [B, H, W] and vectors [B, H, W, 3]."""
+
+    point: Tensor  # in the camera's frame, metres
+    towards: Tensor  # direction of the ray, unit length
+    normal: Tensor  # unit length, in the camera's frame
+    row: Tensor  # of the texture
+    u: Tensor  # metres along the surface
+    v: Tensor
+    footprint: Tensor  # of a pixel on the surface, metres
+
+
 def _shade(
     scenes: Scenes,
     geometry: _Geometry,
@@ -136,11 +147,29 @@ def _shade(
     position: Tensor,
     turn: Tensor,
 ) -> Picture:
+    seen = _surface(scenes, geometry, directions, which, depth)
+    batch = torch.arange(len(scenes), device=which.device)[:, None, None]
+    look = dict(zip(TEXTURE, scenes.texture[batch, seen.row].unbind(-1), strict=True))
+    number = scenes.seed[:, None, None] * 64 + seen.row.int()
+    albedo = _albedo(look, seen.u, seen.v, seen.footprint, number)
+    light = _light(scenes, seen.point, seen.normal, seen.towards, turn, position)
+    brightness = torch.exp(albedo.clamp(-4, 0.3)) * light
+    sky = look["sky"] > 0.5
+    day = SKY_LIGHT * scenes.ambient[:, None, None] * (1 + 0.3 * torch.exp(albedo + 1))
+    brightness = torch.where(sky, day, brightness)
+    brightness = _blurred(brightness) + _glare(scenes, depth, sky, t_s, position, turn)
+    return Picture(brightness + DARK, torch.where(sky, 0.0, depth), seen.row)
+
+
+def _surface(
+    scenes: Scenes, geometry: _Geometry, directions: Tensor, which: Tensor, depth: Tensor
+) -> _Seen:
+    """Where rays meet what, and how it lies there."""
     batch = torch.arange(len(scenes), device=which.device)[:, None, None]
     maps = geometry.maps[batch, which]  # [B, H, W, 3, 3]
     rows = [maps[..., axis, :] for axis in range(3)]
-    seen = directions.permute(0, 2, 3, 1)
-    point = depth[..., None] * seen  # in the camera's frame
+    ray = directions.permute(0, 2, 3, 1)
+    point = depth[..., None] * ray
     own = geometry.origin[batch, which] + torch.stack([(row * point).sum(-1) for row in rows], -1)
     is_ball, is_hall = which > BOXES, which == 0
     size = own.abs()
@@ -148,31 +177,25 @@ def _shade(
     axis_y = ~axis_x & (size[..., 1] >= size[..., 2])
     flat = torch.stack([axis_x, axis_y, ~axis_x & ~axis_y], -1) * own.sign()
     facing = torch.where(is_ball[..., None], own, flat)
+    # a gradient in own units, taken back to the camera's frame, is a normal
     normal = facing[..., 0:1] * rows[0] + facing[..., 1:2] * rows[1] + facing[..., 2:3] * rows[2]
     normal = normal / normal.norm(dim=-1, keepdim=True)
     normal = torch.where(is_hall[..., None], -normal, normal)
 
     face = torch.where(axis_x, 0, torch.where(axis_y, 2, 4)) + (flat.sum(-1) > 0)
-    row = torch.where(is_hall, face, which + HALL_FACES - 1)
-    look = dict(zip(TEXTURE, scenes.texture[batch, row].unbind(-1), strict=True))
     metres = own * geometry.half[batch, which]
-    u = torch.where(axis_x & ~is_ball, metres[..., 2], metres[..., 0])
-    v = torch.where(axis_y & ~is_ball, metres[..., 2], metres[..., 1])
-    length = seen.norm(dim=-1)
-    slant = ((normal * seen).sum(-1) / length).abs().clamp(min=0.05)
-    width = which.shape[2]
-    focal = width / 2 / torch.tan(scenes.field / 2)[:, None, None]
-    footprint = depth * length / (focal * slant)
-    number = scenes.seed[:, None, None] * 64 + row.int()
-    albedo = _albedo(look, u, v, footprint, number)
-
-    light = _light(scenes, point, normal, seen / length[..., None], turn, position)
-    brightness = torch.exp(albedo.clamp(-4, 0.3)) * light
-    sky = look["sky"] > 0.5
-    day = SKY_LIGHT * scenes.ambient[:, None, None] * (1 + 0.3 * torch.exp(albedo + 1))
-    brightness = torch.where(sky, day, brightness)
-    brightness = _blurred(brightness) + _glare(scenes, depth, sky, t_s, position, turn)
-    return Picture(brightness + DARK, torch.where(sky, 0.0, depth), row)
+    length = ray.norm(dim=-1)
+    slant = ((normal * ray).sum(-1) / length).abs().clamp(min=0.05)
+    focal = which.shape[2] / 2 / torch.tan(scenes.field / 2)[:, None, None]
+    return _Seen(
+        point=point,
+        towards=ray / length[..., None],
+        normal=normal,
+        row=torch.where(is_hall, face, which + HALL_FACES - 1),
+        u=torch.where(axis_x & ~is_ball, metres[..., 2], metres[..., 0]),
+        v=torch.where(axis_y & ~is_ball, metres[..., 2], metres[..., 1]),
+        footprint=depth * length / (focal * slant),
+    )
 
 
 def _albedo(
@@ -223,7 +246,7 @@ def _lattice_noise(x: Tensor, y: Tensor, number: Tensor) -> Tensor:
 
 
 def _light(
-    scenes: Scenes, point: Tensor, normal: Tensor, seen: Tensor, turn: Tensor, position: Tensor
+    scenes: Scenes, point: Tensor, normal: Tensor, towards: Tensor, turn: Tensor, position: Tensor
 ) -> Tensor:
     """Light that a surface point sends back, [B, H, W]: from everywhere, sun, lamp, headlight."""
     back = turn.transpose(-1, -2)
@@ -241,8 +264,8 @@ def _light(
     light = light + strength(scenes.lamp[:, 3]) * (0.3 + 0.7 * cosine.clamp(min=0)) / (
         1 + 0.25 * squared
     )
-    beam = torch.exp(-4 * (seen[..., 0] ** 2 + seen[..., 1] ** 2))
-    away = -(normal * seen).sum(-1)
+    beam = torch.exp(-4 * (towards[..., 0] ** 2 + towards[..., 1] ** 2))
+    away = -(normal * towards).sum(-1)
     distance = (point * point).sum(-1)
     return light + strength(scenes.headlight) * beam * away.clamp(min=0) / (1 + 0.02 * distance)
 
@@ -284,6 +307,3 @@ def _blurred(image: Tensor) -> Tensor:
     padded = torch.nn.functional.pad(image[:, None], (1, 1, 1, 1), mode="replicate")[:, 0]
     lines = (padded[:, :-2] + 2 * padded[:, 1:-1] + padded[:, 2:]) / 4
     return (lines[..., :-2] + 2 * lines[..., 1:-1] + lines[..., 2:]) / 4
-
-
-assert math.isfinite(MISS)

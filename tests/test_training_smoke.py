@@ -11,10 +11,13 @@ pytest.importorskip("torch", exc_type=ImportError)
 pytest.importorskip("PIL", exc_type=ImportError)
 pytest.importorskip("safetensors", exc_type=ImportError)
 
+import numpy as np
 from small_training import rows
 
+from dae_edge.protocols import Strict
 from dae_edge.world import sensor, splits
 from training.__main__ import main
+from training.pool import Pool, all_strips
 
 RECIPE = """
 name = "smoke"
@@ -51,8 +54,14 @@ compiled = false
 validate_on = "tests"
 """
 
-FALLS_TO = 0.85
-"""Of the first validation's AbsRel; with seeds 1, 2, 3 it fell to .., .., .."""
+FALLS_TO = 0.8
+"""Of the first validation's AbsRel. With the seeds 1, 2 and 3 it fell to 0.63, 0.69 and 0.58."""
+
+
+def constant(pool: Pool) -> float:
+    """AbsRel of the same depth everywhere, as validation scores: 1.34."""
+    maps = [depth.astype(np.float32) for strip in all_strips(pool) for depth in strip.depth[1:]]
+    return float(np.mean([Strict().frame(np.ones_like(m), m)["abs_rel"] for m in maps]))
 
 
 @pytest.mark.slow
@@ -68,4 +77,5 @@ def test_a_small_network_learns_to_see_depth(tmp_path: Path, monkeypatch: pytest
     assert len(found) == 10
     assert all(math.isfinite(value) for value in found)
     assert found[-1] < FALLS_TO * found[0], found
+    assert found[-1] < 0.5 * constant(Pool(next(tmp_path.rglob("pools/synthetic-val-road-*"))))
     assert (out / "smoke.safetensors").is_file()

@@ -24,7 +24,7 @@ check: $(VENV)/test
 
 $(VENV)/demo: $(SOURCES)
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --editable '.[onnxruntime,export,view]'
+	$(BIN)/python -m pip install --quiet --editable '.[onnxruntime,view]'
 	touch $@
 
 $(VENV)/test: $(SOURCES)

@@ -21,6 +21,7 @@ from training.clip import Clip, Clips, WindowKind
 from training.pool import Pool, Strip
 from training.recipe import Stage
 from training.synthesis import (
+    VOXEL_BINS,
     Synthesis,
     shot,
     training_film,
@@ -29,7 +30,6 @@ from training.synthesis import (
     validation_strips,
 )
 
-VOXEL_BINS = 5
 STRIDE = 1_000_003
 """Between the seeds of sequences: a prime, so that neighbours share no chance."""
 

@@ -22,8 +22,8 @@ from training import pool as pools
 from training.clip import WindowKind
 from training.pool import Pool, Strip
 from training.recipe import Stage
+from training.synthesis import VOXEL_BINS
 
-VOXEL_BINS = 5
 LONGEST = 64
 """Windows of a strip: long sequences are cut, so that no more than this is in memory."""
 

@@ -24,6 +24,7 @@ from dae_edge.world.splits import LAST_SEED, SPLITS, TRAIN_SEEDS
 from training.pool import Strip
 
 FILMED_AT_ONCE = 16
+VOXEL_BINS = 5
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import zipfile
+import zlib
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -75,11 +77,7 @@ def _read(path: Path, sequence: SyntheticSequence) -> Filmed | None:
         # numpy leaves a file open that it cannot read
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             found = Filmed(*(arrays[name] for name in Filmed._fields))
-    except (OSError, ValueError, KeyError, EOFError):
-        return None
-    except Exception as error:  # zipfile's own errors have no common parent
-        if type(error).__module__ not in ("zipfile", "zlib"):
-            raise
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
         return None
     shape = (sequence.windows, sensor.height, sensor.width)
     whole = found.events.dtype == EVENT and found.depth.shape == shape

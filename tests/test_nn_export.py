@@ -74,7 +74,7 @@ def assert_graph_is_plain(graph: Any) -> None:
     """LayerNorm is one node, the position table a constant, and no Resize works on the table."""
     types = [node.op_type for node in graph.node]
     assert types.count("LayerNormalization") == 2 * 12 + 4
-    assert types.count("Resize") == 7  # the image, four fusions, the output, the depth
+    assert types.count("Resize") == 6  # the image, four fusions, the output, the depth
     tables = [constant for constant in graph.initializer if "positions" in constant.name]
     assert [list(table.dims) for table in tables] == [[1, 1 + 19 * 25, 192]]
     readers = [node.op_type for node in graph.node if tables[0].name in node.input]

@@ -19,6 +19,7 @@ from dae_edge.nn.config import ENCODERS, PATCH, Encoder
 from dae_edge.nn.depth_anyevent import IMAGENET_DEVIATION, IMAGENET_MEAN, network_size
 from dae_edge.nn.dpt import DPTHead
 from dae_edge.nn.network import State
+from dae_edge.nn.resize import Bicubic
 from dae_edge.nn.state import Shape
 from dae_edge.nn.vit import VisionTransformer
 
@@ -44,6 +45,7 @@ class DepthAnythingV2(nn.Module):
             raise ValueError(f"input size must be at least {PATCH}, got {input_size}")
         self.input_size = input_size
         size = ENCODERS[encoder]
+        self.resize = Bicubic()
         self.pretrained = VisionTransformer(size)
         self.depth_head = DPTHead(size.width, size.features, size.out_channels, align_corners=True)
         for name, values in (("mean", IMAGENET_MEAN), ("deviation", IMAGENET_DEVIATION)):
@@ -92,7 +94,7 @@ class DepthAnythingV2(nn.Module):
         borders repeated, no antialias.
         """
         size = self.network_size(image.shape[-2], image.shape[-1])
-        resized = functional.interpolate(image, size=size, mode="bicubic", align_corners=False)
+        resized: Tensor = self.resize(image, size)
         return ((resized - self.mean) / self.deviation).float()
 
     def network_size(self, height: int, width: int) -> tuple[int, int]:
@@ -114,8 +116,9 @@ class DepthAnythingV2(nn.Module):
         return ()
 
     def bake(self, height: int, width: int) -> DepthAnythingV2:
-        """A copy in eval mode for one image size, with the position table as a constant."""
+        """A copy in eval mode for one image size, with position table and resize as constants."""
         baked = copy.deepcopy(self).eval()
+        baked.resize.bake(height, width, self.network_size(height, width))
         rows, columns = (side // PATCH for side in self.network_size(height, width))
         baked.pretrained.bake(rows, columns)
         return baked

@@ -16,6 +16,7 @@ from torch.nn import functional
 from dae_edge.nn.config import ENCODERS, PATCH, ModelConfig
 from dae_edge.nn.convlstm import LstmStates, in_pairs, lstm_state_names, lstm_state_shapes
 from dae_edge.nn.dpt import DPTHead, RecurrentDPTHead
+from dae_edge.nn.resize import Bicubic
 from dae_edge.nn.state import Shape
 from dae_edge.nn.vit import VisionTransformer
 
@@ -62,6 +63,7 @@ class DepthAnyEvent(nn.Module):
         super().__init__()
         self.config = config
         size = ENCODERS[config.encoder]
+        self.resize = Bicubic()
         self.pretrained = VisionTransformer(size)
         head = RecurrentDPTHead if config.recurrent else DPTHead
         self.depth_head = head(size.width, config.features, config.out_channels)
@@ -101,7 +103,7 @@ class DepthAnyEvent(nn.Module):
     def prepare(self, image: Tensor) -> Tensor:
         """[B, 3, H, W] in [0, 1] -> network size, ImageNet-normalised; bicubic may overshoot."""
         size = self.network_size(image.shape[-2], image.shape[-1])
-        resized = functional.interpolate(image, size=size, mode="bicubic", align_corners=False)
+        resized: Tensor = self.resize(image, size)
         return (resized - self.mean) / self.deviation
 
     def decode(self, raw: Tensor) -> Tensor:
@@ -153,10 +155,11 @@ class DepthAnyEvent(nn.Module):
         )
 
     def bake(self, height: int, width: int) -> DepthAnyEvent:
-        """A copy in eval mode for one sensor size, with the position table as a constant.
+        """A copy in eval mode for one sensor size, with position table and resize as constants.
 
         A traced graph of the copy holds the table itself, not the arithmetic that resizes it.
         """
         baked = copy.deepcopy(self).eval()
+        baked.resize.bake(height, width, self.network_size(height, width))
         baked.pretrained.bake(*self._grid(height, width))
         return baked

@@ -55,13 +55,15 @@ class FeatureFusionBlock(nn.Module):
         self.resConfUnit2 = ResidualConvUnit(features)
 
     def forward(self, path: Tensor, layer: Tensor | None, size: tuple[int, int]) -> Tensor:
-        """Path (and layer) [B, C, h, w] -> [B, C, *size], bilinear with aligned corners."""
+        """Path (and layer) [B, C, h, w] -> [B, C, *size], bilinear with aligned corners.
+
+        The public code enlarges first. A convolution of single pixels and a weighted mean of
+        pixels commute, and before the enlargement there is a quarter of the pixels.
+        """
         if layer is not None:
             path = path + self.resConfUnit1(layer)
-        refined: Tensor = self.resConfUnit2(path)
-        larger = functional.interpolate(refined, size=size, mode="bilinear", align_corners=True)
-        out: Tensor = self.out_conv(larger)
-        return out
+        out: Tensor = self.out_conv(self.resConfUnit2(path))
+        return functional.interpolate(out, size=size, mode="bilinear", align_corners=True)
 
 
 class Scratch(nn.Module):

@@ -1,15 +1,18 @@
 """The trained model that ships with the package: packed weights, and a proven graph per sensor.
 
 ``data/student/`` holds ``student.json``, ``weights.npz`` (see ``packed``), and for each sensor
-profile a bundle that lacks only ``weights.bin``, which its graph reads and which is written from
-the packed weights when the bundle is unpacked. Needs numpy only. A package may ship without one.
+profile a bundle with its files compressed (``NAME.gz``) that lacks only ``weights.bin``, which its
+graph reads and which is written from the packed weights when the bundle is unpacked. Needs numpy
+only. A package may ship without one.
 """
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import shutil
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +26,9 @@ FOLDER = Path(__file__).resolve().parent / "data" / "student"
 ABOUT = "student.json"
 PACKED = "weights.npz"
 FLAT = "weights.bin"
+COMPRESSED = ".gz"
 FORMAT = "dae-student"
-VERSION = 1
+VERSION = 2
 _FIELDS = {"recipe": str, "unit": str, "licence": str, "weights": dict, "profiles": list}
 
 
@@ -101,13 +105,33 @@ class Student:
             OSError: it cannot be written.
         """
         graph = self.graph(profile)
-        files = {name: graph.path / name for name in graph.manifest["files"] if name != FLAT}
-        for name, path in files.items():
-            bundle.check_file(path, graph.manifest["files"][name])
+        for name, entry in graph.manifest["files"].items():
+            if name != FLAT:
+                _decompress(graph.path / f"{name}{COMPRESSED}", folder / name, entry["bytes"])
         write_flat(folder / FLAT, self.read_weights())
-        for path in [*files.values(), graph.path / bundle.MANIFEST]:
-            shutil.copyfile(path, folder / path.name)
+        shutil.copyfile(graph.path / bundle.MANIFEST, folder / bundle.MANIFEST)
         bundle.read(folder).verify()
+
+
+def compress(path: Path) -> None:
+    """Put ``NAME.gz`` in the place of a file; the same content gives the same bytes."""
+    packed = gzip.compress(path.read_bytes(), mtime=0)
+    path.with_name(path.name + COMPRESSED).write_bytes(packed)
+    path.unlink()
+
+
+def _decompress(path: Path, out: Path, size: int) -> None:
+    """Write what a compressed file holds; never more than it should be."""
+    if path.is_symlink() or not path.is_file():
+        raise ContractError(f"{path}: missing, or not a plain file")
+    try:
+        with gzip.open(path, "rb") as file:
+            content = file.read(size + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise ContractError(f"{path}: damaged: {error}") from error
+    if len(content) != size:
+        raise ContractError(f"{path}: wanted {size} bytes inside, got {len(content)} or more")
+    out.write_bytes(content)
 
 
 def shipped() -> Student | None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from dae_edge import recipes, student
-from dae_edge.bundle import file_entry
+from dae_edge.bundle import MANIFEST, file_entry
 from dae_edge.cli import command
 from dae_edge.cli.progress import Steps
 from dae_edge.default_model import MODEL, TARGET
@@ -128,6 +128,9 @@ def _add_graph(made: Student, recipe: Recipe, sensor: Sensor, work: Path, progre
     graph = made.folder / sensor.name
     take_weights_out(whole, made.read_weights(), graph)
     (graph / FLAT).unlink()
+    for path in graph.iterdir():
+        if path.name != MANIFEST:
+            student.compress(path)
     unpacked = work / sensor.name
     unpacked.mkdir()
     made.unpack(sensor.name, unpacked)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 from students import ship_student
 
 from dae_edge import student
-from dae_edge.backends import NAMES
+from dae_edge.backends import CPU
 from dae_edge.model import Model, load
 from dae_edge.recipes import Recipe, Sensor, load_target
 from dae_edge.student import Student
@@ -76,7 +80,7 @@ def small_bundle(
     return export_bundle(small_recipe, load_target("ov-fp16"), small_sensor, out).path
 
 
-@pytest.fixture(scope="session", params=NAMES)
+@pytest.fixture(scope="session", params=CPU)
 def model(request: pytest.FixtureRequest, small_bundle: Path) -> Model:
     """The small model in each engine."""
     return load(small_bundle, backend=request.param, threads=1)
@@ -106,3 +110,50 @@ def shipped(small_student: Student, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(student, "FOLDER", folder)
     monkeypatch.setenv("DAE_CACHE", str(tmp_path / "cache"))
     return student.read(folder)
+
+
+@pytest.fixture(scope="session")
+def cuda_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The stand-in of the CUDA driver, compiled."""
+    for package in ("onnx", "onnxruntime"):
+        pytest.importorskip(package)
+    from standin_tensorrt import build_cuda
+
+    library = build_cuda(tmp_path_factory.mktemp("cuda"))
+    if library is None:
+        pytest.skip("no C compiler for the stand-in of the CUDA driver")
+    return library
+
+
+@pytest.fixture
+def gpu(cuda_library: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A stand-in GPU; afterwards nothing may be allocated on it, and no context current."""
+    from standin_tensorrt import load_cuda
+
+    from dae_edge.backends.tensorrt import cuda
+
+    gpu = load_cuda(cuda_library)
+    assert gpu.standin_alive() == 0
+    monkeypatch.setattr(cuda, "LIBRARY", str(cuda_library))
+    yield gpu
+    gpu.standin_fail(b"", 0)
+    gpu.standin_no_gpu(0)
+    if gpu.standin_alive() or gpu.standin_contexts():
+        gc.collect()  # an error that was caught may still hold what raised it
+    assert (gpu.standin_alive(), gpu.standin_contexts(), gpu.standin_depth()) == (0, 0, 0)
+
+
+@pytest.fixture
+def install_tensorrt(gpu: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+    """Installs a stand-in TensorRT of some version on that GPU, in place of any that was there."""
+    from standin_tensorrt import StandinTensorRt
+
+    monkeypatch.setenv("DAE_CACHE", str(tmp_path / "cache"))
+
+    def install(version: str = "10.13.3.9", failing: str = "") -> Any:
+        standin = StandinTensorRt(version, gpu, failing)
+        name = "tensorrt_rtx_bindings" if standin.rtx else "tensorrt"
+        monkeypatch.setitem(sys.modules, name, standin.module)
+        return standin
+
+    return install

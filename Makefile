@@ -29,7 +29,7 @@ $(VENV)/demo: $(SOURCES)
 
 $(VENV)/test: $(SOURCES)
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --editable '.[all,dev]'
+	$(BIN)/python -m pip install --quiet --editable '.[all,rtx,dev]'
 	touch $@
 
 clean:

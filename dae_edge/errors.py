@@ -1,5 +1,10 @@
 """The errors a user of dae_edge can meet, beyond Python's own ValueError and TypeError."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
 
 class FormatError(ValueError):
     """A file of events is not what it claims to be, or lacks what is needed to read it."""
@@ -10,7 +15,15 @@ class ContractError(ValueError):
 
 
 class BudgetError(Exception):
-    """A measured error exceeds what was promised. Not bad input: the promise is not met."""
+    """A measured error exceeds what was promised. Not bad input: the promise is not met.
+
+    Attributes:
+        report: What was measured, as in report.json; None where there is nothing to tell.
+    """
+
+    def __init__(self, message: str, report: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.report = report
 
 
 class MissingExtraError(ImportError):

@@ -30,7 +30,8 @@ class Model:
         self.contract: Contract = bundle.contract
         native = backend.removesuffix("-stateful") == manifest["engine"]["backend"]
         path = bundle.file(manifest["engine"]["file"] if native else manifest["onnx"])
-        self.engine = load_engine(backend, path, self.contract, threads=threads)
+        compute = manifest.get("precision", {}).get("compute", "float32") if native else "float32"
+        self.engine = load_engine(backend, path, self.contract, threads=threads, compute=compute)
 
     @property
     def name(self) -> str:

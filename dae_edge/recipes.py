@@ -66,14 +66,31 @@ class Sensor:
 
 @dataclass(frozen=True)
 class Target:
-    """An engine and a precision, with the errors allowed: calibrate/NAME.toml."""
+    """An engine and a precision, with the errors allowed: calibrate/NAME.toml.
+
+    Attributes:
+        name: As in ``--target``.
+        about: One line.
+        backend: Engine.
+        file: What it loads; made from ``model.onnx`` by ``form``, unless it is that.
+        form: Passes, in order (see ``dae_edge.calibration.forms``).
+        precision: Of ``weights``, ``compute`` and ``state``.
+        parity: Errors allowed against torch; {} where a budget says what is allowed.
+        budget: Losses allowed against float32, in AbsRel and delta1; {} for float32 itself.
+        int8: Settings of the quantizer.
+        search: Bounds of the search for layers to restore.
+    """
 
     name: str
     about: str
     backend: str
     file: str
+    form: tuple[str, ...]
     precision: dict[str, str]
     parity: dict[str, float]
+    budget: dict[str, Any]
+    int8: dict[str, Any]
+    search: dict[str, Any]
 
 
 def recipe_names() -> list[str]:
@@ -120,8 +137,12 @@ def load_target(name: str) -> Target:
             data["about"],
             data["engine"]["backend"],
             data["engine"]["file"],
+            tuple(data["form"]),
             data["precision"],
-            data["parity"],
+            data.get("parity", {}),
+            data.get("budget", {}),
+            data.get("int8", {}),
+            data.get("search", {}),
         )
 
 

@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from dae_edge import bundle
-from dae_edge.backends import NAMES, Engine, load_engine
+from dae_edge.backends import CPU, Engine, load_engine
 from dae_edge.contract import Contract
 from dae_edge.errors import ContractError
 from dae_edge.recipes import Recipe, Sensor, load_target
@@ -36,7 +36,7 @@ def contract(small_bundle: Path) -> Contract:
     return bundle.read(small_bundle).contract
 
 
-@pytest.fixture(scope="module", params=NAMES)
+@pytest.fixture(scope="module", params=CPU)
 def engine(request: pytest.FixtureRequest, small_bundle: Path, contract: Contract) -> Engine:
     return load_engine(request.param, small_bundle / "model.onnx", contract, threads=1)
 
@@ -185,12 +185,12 @@ def test_an_unknown_engine_and_no_threads_are_refused(
     path = small_bundle / "model.onnx"
     with pytest.raises(ValueError, match="unknown backend 'openvno': did you mean 'openvino'"):
         load_engine("openvno", path, contract, threads=1)
-    for name in NAMES:
+    for name in CPU:
         with pytest.raises(ValueError, match="threads must be at least 1, got 0"):
             load_engine(name, path, contract, threads=0)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", CPU)
 @pytest.mark.parametrize("damage", ["empty", "text", "zeros", "head", "half", "absent"])
 def test_a_damaged_onnx_file_is_refused_in_one_line(
     small_bundle: Path, contract: Contract, tmp_path: Path, name: str, damage: str
@@ -249,7 +249,7 @@ def free_height(model: Any) -> None:
     model.graph.input[0].type.tensor_type.shape.dim[1].dim_param = "height"
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", CPU)
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -284,7 +284,7 @@ def test_an_ir_whose_metadata_are_lost_is_refused(
     assert "metadata 'dae.states'" in complaint("openvino", tmp_path / "model.xml", contract)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", CPU)
 def test_weights_outside_the_bundle_are_not_read(
     small_bundle: Path, contract: Contract, tmp_path: Path, name: str
 ) -> None:

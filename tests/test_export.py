@@ -89,7 +89,7 @@ def test_the_manifest_says_what_the_bundle_is(small_bundle: Path) -> None:
     names = [state["name"] for state in manifest["states"]]
     assert names == [f"layer{k}.{part}" for k in (4, 3, 2, 1) for part in ("hidden", "cell")]
     assert {"dae-edge", "python", "torch", "onnx", "openvino"} <= set(manifest["created_with"])
-    files = ["model.bin", "model.onnx", "model.xml", "report.json", "report.md"]
+    files = ["model.bin", "model.onnx", "model.xml", "report.json", "report.md", "worst-window.png"]
     assert list(manifest["files"]) == files
     assert sorted(os.listdir(small_bundle)) == ["manifest.json", *files]
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from dae_edge import recipes
-from dae_edge.backends import NAMES
+from dae_edge.backends import COMPUTE, NAMES
+from dae_edge.calibration.budget import Budget
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -48,14 +49,25 @@ def test_every_recipe_has_its_file_name_and_makes_a_model(name: str) -> None:
 
 @pytest.mark.parametrize("name", CALIBRATE)
 def test_every_target_has_its_file_name_and_an_engine(name: str) -> None:
+    pytest.importorskip("onnx")
+    from dae_edge.calibration.forms import PASSES
+
     target = recipes.load_target(name)
     assert target.name == name
     assert target.about
     assert target.backend in NAMES
-    assert re.fullmatch(r"model\.(onnx|xml)", target.file)
+    assert re.fullmatch(r"model(\.fp16|\.int8)?\.onnx|model\.xml", target.file)
     assert set(target.precision) == {"weights", "compute", "state"}
-    assert set(target.parity) >= {"windows", "depth_mean", "depth_p999", "state"}
-    assert all(limit > 0 for limit in target.parity.values())
+    assert target.precision["compute"] in COMPUTE
+    assert target.parity or target.budget, "nothing is promised"
+    if target.parity:
+        assert set(target.parity) == {"windows", "depth_mean", "depth_p999", "state"}
+        assert all(limit > 0 for limit in target.parity.values())
+    if target.budget:
+        budget = Budget.read(target.budget, name)
+        assert 0 < budget.absrel <= 0.01 >= budget.delta1 > 0
+    assert set(target.form) <= set(PASSES)
+    assert bool(target.int8) == (target.precision["compute"] == "int8") == bool(target.search)
 
 
 @pytest.mark.parametrize("name", recipes.sensor_names())

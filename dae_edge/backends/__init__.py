@@ -8,27 +8,54 @@ from dae_edge.backends.backend import Engine, Session
 from dae_edge.contract import Contract
 from dae_edge.hints import closest
 
-NAMES = ("onnxruntime", "openvino", "openvino-stateful")
+CPU = ("onnxruntime", "openvino", "openvino-stateful")
+"""What runs a bundle's portable ONNX on any computer."""
 
-__all__ = ["NAMES", "Engine", "Session", "load_engine"]
+NAMES = (*CPU, "tensorrt", "tensorrt-rtx")
+
+COMPUTE = ("float32", "bfloat16", "float16", "int8")
+"""What a target computes in: its own layers, where the file says no more."""
+
+__all__ = ["COMPUTE", "CPU", "NAMES", "Engine", "Session", "load_engine"]
 
 
-def load_engine(name: str, path: Path, contract: Contract, *, threads: int | None) -> Engine:
+def load_engine(
+    name: str,
+    path: Path,
+    contract: Contract,
+    *,
+    threads: int | None,
+    compute: str = "float32",
+) -> Engine:
     """Compile the model file at ``path`` with the engine ``name``.
 
+    Args:
+        name: Of ``NAMES``.
+        path: The model.
+        contract: What it must keep.
+        threads: Of the CPU; None: the engine's own choice.
+        compute: Of ``COMPUTE``: what its target computes in.
+
     Raises:
-        ValueError: no such engine, or a number of threads below 1.
+        ValueError: no such engine or precision, or a number of threads below 1.
         MissingExtraError: the engine's package is not installed.
         ContractError: the engine cannot read the file, or it breaks the contract.
     """
     if name not in NAMES:
         raise ValueError(f"unknown backend {name!r}{closest(name, NAMES)}")
+    if compute not in COMPUTE:
+        raise ValueError(f"unknown precision {compute!r}{closest(compute, COMPUTE)}")
     if threads is not None and threads < 1:
         raise ValueError(f"threads must be at least 1, got {threads}")
     if name == "onnxruntime":
         from dae_edge.backends.onnxruntime import OnnxRuntimeEngine
 
-        return OnnxRuntimeEngine(path, contract, threads=threads)
+        return OnnxRuntimeEngine(path, contract, threads=threads, compute=compute)
+    if name.startswith("tensorrt"):
+        from dae_edge.backends.tensorrt.engine import TensorRtEngine
+
+        return TensorRtEngine(path, contract, flavour=name)
     from dae_edge.backends.openvino import OpenVinoEngine
 
-    return OpenVinoEngine(path, contract, threads=threads, stateful=name.endswith("-stateful"))
+    stateful = name.endswith("-stateful")
+    return OpenVinoEngine(path, contract, threads=threads, stateful=stateful, compute=compute)

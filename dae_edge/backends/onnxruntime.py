@@ -19,22 +19,17 @@ _DTYPES = {"tensor(uint8)": "uint8", "tensor(float)": "float32", "tensor(float16
 class OnnxRuntimeEngine:
     """An ONNX file in ONNX Runtime, set up for latency."""
 
-    def __init__(self, path: Path, contract: Contract, *, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        contract: Contract,
+        *,
+        threads: int | None = None,
+        compute: str = "float32",
+    ) -> None:
         self._runtime = require("onnxruntime", extra="onnxruntime", purpose="this backend")
-        options = self._runtime.SessionOptions()
-        options.graph_optimization_level = self._runtime.GraphOptimizationLevel.ORT_ENABLE_ALL
-        options.inter_op_num_threads = 1
-        options.intra_op_num_threads = threads or 0
-        options.log_severity_level = 3
-        # Waiting threads sleep: a robot has other work for its cores between two windows.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        try:
-            self.session_ = self._runtime.InferenceSession(
-                str(path), options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # onnxruntime raises its own C++ types, without a common base
-            line = " ".join(str(error).split())
-            raise ContractError(f"{path}: onnxruntime cannot load it: {line}") from error
+        self._path, self._threads, self._compute = path, threads, compute
+        self.session_ = self._open(self._options())
         contract.check(
             [_spec(tensor) for tensor in self.session_.get_inputs()],
             [_spec(tensor) for tensor in self.session_.get_outputs()],
@@ -46,9 +41,43 @@ class OnnxRuntimeEngine:
             f"onnxruntime {self._runtime.__version__} CPU, {threads or 'default'} threads"
         )
 
+    def _options(self) -> Any:
+        options = self._runtime.SessionOptions()
+        options.graph_optimization_level = self._runtime.GraphOptimizationLevel.ORT_ENABLE_ALL
+        options.inter_op_num_threads = 1
+        options.intra_op_num_threads = self._threads or 0
+        options.log_severity_level = 3
+        # Waiting threads sleep: a robot has other work for its cores between two windows.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        if self._compute == "int8":
+            # MatMul and Add made one Gemm first are not recognised as an int8 layer afterwards.
+            options.add_session_config_entry(
+                "optimization.disable_specified_optimizers", "MatMulAddFusion"
+            )
+        return options
+
+    def _open(self, options: Any) -> Any:
+        try:
+            return self._runtime.InferenceSession(
+                str(self._path), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # onnxruntime raises its own C++ types, without a common base
+            line = " ".join(str(error).split())
+            raise ContractError(f"{self._path}: onnxruntime cannot load it: {line}") from error
+
     def session(self) -> OnnxRuntimeSession:
         """A new session with zero state."""
         return OnnxRuntimeSession(self)
+
+    def profile(self, folder: Path) -> Path:
+        """Run one window of zeros under ONNX Runtime's profiler; its file, in ``folder``."""
+        options = self._options()
+        options.enable_profiling = True
+        options.profile_file_prefix = str(folder / "profile")
+        session = self._open(options)
+        tensors = self.contract.inputs()
+        session.run(None, {spec.name: np.zeros(spec.shape, spec.dtype) for spec in tensors})
+        return Path(session.end_profiling())
 
     def value(self, array: NDArray[Any]) -> Any:
         """An OrtValue on the memory of ``array`` (on the CPU it is not copied)."""

@@ -25,7 +25,13 @@ class OpenVinoEngine:
     """An IR or ONNX file compiled for the CPU, set up for latency."""
 
     def __init__(
-        self, path: Path, contract: Contract, *, threads: int | None = None, stateful: bool = False
+        self,
+        path: Path,
+        contract: Contract,
+        *,
+        threads: int | None = None,
+        stateful: bool = False,
+        compute: str = "float32",
     ) -> None:
         self.openvino = require("openvino", extra="openvino", purpose="this backend")
         self.contract = contract
@@ -42,10 +48,12 @@ class OpenVinoEngine:
         with _readable(path):
             if self.stateful:
                 self._make_stateful(model)
-            self.compiled = core.compile_model(model, "CPU", _settings(threads))
+            self.compiled = core.compile_model(model, "CPU", _settings(threads, compute))
         kind = "states inside" if self.stateful else "explicit states"
         version = self.openvino.__version__.split("-")[0]
-        self.description = f"openvino {version} CPU f32, {threads or 'default'} threads, {kind}"
+        precision = self.compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
+        threads_ = threads or "default"
+        self.description = f"openvino {version} CPU {precision}, {threads_} threads, {kind}"
 
     def _make_stateful(self, model: Any) -> None:
         passes = require("openvino.passes", extra="openvino", purpose="this backend")
@@ -146,12 +154,12 @@ def _metadata(model: Any) -> dict[str, str]:
     return {key: value.astype(str) for key, value in model.get_rt_info()["framework"].items()}
 
 
-def _settings(threads: int | None) -> dict[str, Any]:
+def _settings(threads: int | None, compute: str) -> dict[str, Any]:
     settings: dict[str, Any] = {
         "PERFORMANCE_HINT": "LATENCY",
         "NUM_STREAMS": "1",
         # Said aloud: on CPUs with BF16 the default would be another precision than was verified.
-        "INFERENCE_PRECISION_HINT": "f32",
+        "INFERENCE_PRECISION_HINT": "bf16" if compute == "bfloat16" else "f32",
     }
     if threads is not None:
         settings["INFERENCE_NUM_THREADS"] = str(threads)

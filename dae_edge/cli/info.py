@@ -14,6 +14,7 @@ from typing import Any
 
 from dae_edge import _native, bundle, recipes, student
 from dae_edge.cli import command
+from dae_edge.processor import processor
 
 PACKAGES = {
     "onnxruntime": "run bundles with ONNX Runtime",
@@ -67,31 +68,6 @@ def machine() -> dict[str, Any]:
         "student": _student(),
         "packages": {name: _package(name, purpose) for name, purpose in PACKAGES.items()},
     }
-
-
-def processor() -> str:
-    """The processor's own name for itself, and the vector units that matter here."""
-    name, flags = platform.processor() or platform.machine(), set[str]()
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            key, _, value = line.partition(":")
-            if key.strip() in ("model name", "Model"):
-                name = value.strip()
-            if key.strip() in ("flags", "Features"):
-                flags = set(value.split())
-    except OSError:
-        pass  # not Linux
-    wanted = (
-        "avx2",
-        "avx512f",
-        "avx512_vnni",
-        "avx_vnni",
-        "avx512_bf16",
-        "amx_int8",
-        "asimd",
-        "asimddp",
-    )
-    return " ".join([name, *(flag for flag in wanted if flag in flags)])
 
 
 def _student() -> str:

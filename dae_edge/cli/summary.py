@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from dae_edge.cli.info import processor
 from dae_edge.depth import Depth
 from dae_edge.model import Model
+from dae_edge.processor import processor
 from dae_edge.sources.source import Source
 from dae_edge.stream import DepthStream
 

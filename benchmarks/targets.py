@@ -1,0 +1,170 @@
+"""``python -m benchmarks.targets``: what each target loses and gains, as JSON and Markdown.
+
+Exports every combination with the ordinary command's code, and judges on the synthetic test splits,
+so that each row is a bundle that anyone can make again. What cannot be exported says why.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from dae_edge import recipes
+from dae_edge.cli import command
+from dae_edge.cli.progress import Steps
+from dae_edge.errors import BudgetError, MissingExtraError
+from dae_edge.export import export_bundle
+from dae_edge.export.proving import Wishes
+from dae_edge.processor import processor
+from dae_edge.student import shipped
+
+ROOT = Path(__file__).resolve().parent
+RESULT, PAGE = ROOT / "results" / "targets.json", ROOT.parent / "calibrate" / "README.md"
+BEGIN, END = "<!-- targets: begin -->", "<!-- targets: end -->"
+SPLITS = ("synthetic:test-indoor", "synthetic:test-road", "synthetic:test-night")
+
+
+def measure(
+    model: str, target: str, judge_on: Sequence[str], folder: Path, steps: Steps
+) -> dict[str, Any]:
+    """One row."""
+    student = shipped()
+    trained = student is not None and student.recipe == model
+    row: dict[str, Any] = {"model": model, "target": target, "trained": trained}
+    wishes = Wishes(
+        allow_over=True, judge_on=tuple(judge_on) if trained else (), threads=1, minutes=0.0
+    )
+    asked = recipes.load_target(target)
+    out = folder / f"{model}-{target}.dae"
+    try:
+        made = export_bundle(
+            recipes.load_recipe(model),
+            asked,
+            recipes.load_sensor("davis346"),
+            out,
+            weights=student.weights if trained and student else None,
+            wishes=wishes,
+            progress=steps,
+        )
+    except (BudgetError, MissingExtraError, ValueError) as error:
+        return {**row, "error": " ".join(str(error).split())}
+    report = made.report
+    budget = report["budget"] or {}
+    file = json.loads((out / "manifest.json").read_bytes())["engine"]["file"]
+    sizes = report["bytes"]
+    size = sizes[file] + sizes.get("model.bin", 0) if file == "model.xml" else sizes[file]
+    return {
+        **row,
+        "passed": report["passed"],
+        "engine": report["engine"],
+        "scores": budget.get("target"),
+        "fp32": budget.get("fp32"),
+        "drift": budget.get("drift"),
+        "checks": budget.get("checks"),
+        "bytes": size,
+        "latency_ms": report["latency_ms"],
+        "kept": len(report["kept"]),
+        "placement": report["placement"],
+        "ahead_of_time": report.get("ahead_of_time"),
+    }
+
+
+def table(rows: Sequence[dict[str, Any]]) -> str:
+    """Markdown."""
+    lines = [
+        "| model | target | AbsRel | Δ AbsRel | δ1 | Δ δ1 | AbsRel to float32, window 500 | "
+        "size, MB | time, ms | float32 = 1 | kept |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for row in rows:
+        name = f"| {row['model']}{'' if row['trained'] else ' (untrained)'} | `{row['target']}` | "
+        if "error" in row:
+            lines.append(name + f"not exported: {row['error']} |" + " |" * 8)
+            continue
+        lines.append(name + " | ".join(_cells(row)) + " |")
+    return "\n".join(lines)
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    none = "not measured"
+    after, before = row["scores"] or [], row["fp32"] or []
+    absrel, delta1 = _mean(after, "absrel"), _mean(after, "delta1")
+    rise = None if absrel is None else absrel - (_mean(before, "absrel") or 0.0)
+    fall = None if delta1 is None else delta1 - (_mean(before, "delta1") or 0.0)
+    drift = row["drift"][-1]["fp32_absrel"] if row["drift"] else None
+    on_device = row["engine"].startswith("onnxruntime") and row["target"][:3] in ("trt", "rtx")
+    latency = {} if on_device else row["latency_ms"]
+    ratio = latency["target"] / latency["float32"] if latency else None
+    return [
+        none if not row["trained"] or absrel is None else f"{absrel:.4f}",
+        none if not row["trained"] or rise is None else f"{rise:+.4f}",
+        none if not row["trained"] or delta1 is None else f"{delta1:.4f}",
+        none if not row["trained"] or fall is None else f"{fall:+.4f}",
+        none if drift is None else f"{drift:.4f}",
+        f"{row['bytes'] / 1e6:.1f}",
+        f"{latency['target']:.1f}" if latency else none,
+        none if ratio is None else f"{ratio:.2f}",
+        str(row["kept"]),
+    ]
+
+
+def _mean(scores: Sequence[dict[str, Any]], name: str) -> float | None:
+    known = [one[name] for one in scores if one[name] is not None]
+    return sum(known) / len(known) if known else None
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point."""
+    arguments = command.parser("benchmarks.targets", "What each target loses and gains.")
+    add = arguments.add_argument
+    add("--models", default="depthanyevent-r-tiny", help="recipes, as in a,b (%(default)s)")
+    add("--targets", default=",".join(recipes.target_names()), help="(all)")
+    add("--judge-on", default=",".join(SPLITS), help="(%(default)s)")
+    add("--json", type=Path, default=RESULT, help="(%(default)s)")
+    add("--page", type=Path, default=PAGE, help="rendered there, between its marks (%(default)s)")
+    return command.run(_main, arguments, argv)
+
+
+def _main(options: argparse.Namespace) -> int:
+    rows = []
+    with tempfile.TemporaryDirectory() as folder, Steps() as steps:
+        for model in options.models.split(","):
+            for target in options.targets.split(","):
+                judge_on = options.judge_on.split(",")
+                rows.append(measure(model, target, judge_on, Path(folder), steps))
+    content = {
+        "machine": processor(),
+        "when": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "judged_on": options.judge_on,
+        "protocol": "strict; sensor davis346; one thread; states carried; one window side by side "
+        "with float32 in ONNX Runtime, median of 25 after 5",
+        "rows": rows,
+    }
+    options.json.parent.mkdir(parents=True, exist_ok=True)
+    options.json.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    render(options.page, content)
+    print(table(rows))
+    return 0
+
+
+def render(page: Path, content: dict[str, Any]) -> None:
+    """Put the table between its marks."""
+    text = page.read_text(encoding="utf-8")
+    before, _, rest = text.partition(BEGIN)
+    _, found, after = rest.partition(END)
+    if not found:
+        raise ValueError(f"{page}: no {BEGIN} .. {END} in it")
+    words = f"{content['machine']}, {content['when'][:10]}; {content['protocol']}. Judged on "
+    words += f"{content['judged_on']}."
+    new = f"{before}{BEGIN}\n{words}\n\n{table(content['rows'])}\n{END}{after}"
+    page.write_text(new, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,76 @@
+"""The INT8 form of a model: calibrated once, written for any choice of layers that stay float."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from dae_edge.calibration import graph, qdq
+from dae_edge.calibration.layers import Layer, also_quantizable, quantizable
+from dae_edge.calibration.ranges import Range, collect
+from dae_edge.calibration.sequences import WindowSequence
+from dae_edge.calibration.smooth import smooth
+from dae_edge.contract import Contract
+
+
+class Settings(NamedTuple):
+    """A target's ``[int8]``.
+
+    Attributes:
+        windows: Calibration windows of each sequence.
+        smooth: SmoothQuant's strength; 0: none.
+        also: What is quantized besides layers, to see why it is not: ``"residual sums"``,
+            ``"cell states"``.
+    """
+
+    windows: int = 16
+    smooth: float = 0.5
+    also: tuple[str, ...] = ()
+
+
+class Int8:
+    """A calibrated model.
+
+    Attributes:
+        layers: What may be quantized, in the graph's order.
+        smoothed: For each smoothed activation, its range as a part of what it was.
+    """
+
+    def __init__(
+        self,
+        onnx: Path,
+        contract: Contract,
+        sequences: Sequence[WindowSequence],
+        settings: Settings,
+        progress: Callable[[int], None] = lambda windows: None,
+    ) -> None:
+        self._model = graph.load(onnx)
+        layers = quantizable(self._model)
+        extra = also_quantizable(self._model, contract, settings.also)
+        self.smoothed: dict[str, float] = {}
+        if settings.smooth:
+            inputs = [layer.input for layer in layers if layer.kind == "MatMul"]
+            seen = collect(self._model, inputs, contract, sequences, progress)
+            linear = [layer for layer in layers if layer.kind == "MatMul"]
+            self.smoothed = smooth(self._model, linear, seen, settings.smooth)
+            layers = quantizable(self._model)
+        self.layers: list[Layer] = [*extra, *layers]
+        inputs = [layer.input for layer in self.layers]
+        self.ranges: dict[str, Range] = collect(self._model, inputs, contract, sequences, progress)
+
+    def model(self, keep: Collection[str] = (), only: Collection[str] | None = None) -> Any:
+        """The model with Q/DQ before its layers.
+
+        Args:
+            keep: Names of layers that stay float.
+            only: Names of the only ones to quantize; None: all.
+        """
+        chosen = [
+            layer
+            for layer in self.layers
+            if layer.name not in keep and (only is None or layer.name in only)
+        ]
+        copy = type(self._model)()
+        copy.CopyFrom(self._model)
+        return qdq.to_int8(copy, chosen, self.ranges)

@@ -1,0 +1,109 @@
+"""OpenVINO's own forms: IR files in FP32, FP16 and, by NNCF, INT8.
+
+OpenVINO runs the portable Q/DQ graph, but at half the speed of what NNCF makes for it; so this
+engine gets an INT8 form of its own, from the same ONNX and the same calibration windows.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dae_edge.calibration.sequences import WindowSequence
+from dae_edge.contract import INPUT, Contract
+from dae_edge.extras import require
+
+
+def write_ir(onnx: Path, xml: Path, *, half: bool) -> None:
+    """ONNX to IR; ``half``: weights stored in float16."""
+    openvino = require("openvino", extra="openvino", purpose="this target")
+    openvino.save_model(openvino.Core().read_model(str(onnx)), str(xml), compress_to_fp16=half)
+
+
+def write_int8(
+    onnx: Path,
+    xml: Path,
+    contract: Contract,
+    sequences: Sequence[WindowSequence],
+    *,
+    keep: Collection[str] = (),
+    settings: Any = None,
+) -> None:
+    """ONNX to an INT8 IR, quantized by NNCF.
+
+    Args:
+        onnx: FP32.
+        xml: Where the IR goes.
+        contract: Of the model.
+        sequences: Calibration windows; each meets the state that the FP32 model has there.
+        keep: Layers (ONNX nodes) that stay as they are.
+        settings: Of the target's ``[int8]`` table.
+    """
+    openvino = require("openvino", extra="openvino", purpose="this target")
+    nncf = require("nncf", extra="nncf", purpose="INT8 by NNCF")
+    model = openvino.Core().read_model(str(onnx))
+    items = list(with_states(model, contract, sequences))
+    smooth = float((settings or {}).get("smooth", 0.5))
+    advanced = nncf.AdvancedQuantizationParameters(
+        smooth_quant_alphas=nncf.AdvancedSmoothQuantParameters(matmul=smooth if smooth else -1)
+    )
+    with _quiet(nncf):
+        quantized = nncf.quantize(
+            model,
+            nncf.Dataset(items),
+            preset=nncf.QuantizationPreset.MIXED,
+            subset_size=len(items),
+            model_type=nncf.ModelType.TRANSFORMER,
+            ignored_scope=nncf.IgnoredScope(names=[*keep, *_never(model, keep)]),
+            advanced_parameters=advanced,
+        )
+    openvino.save_model(quantized, str(xml), compress_to_fp16=False)
+
+
+def _never(model: Any, keep: Collection[str]) -> list[str]:
+    """Names NNCF must leave alone besides the layers kept: whatever is no layer with weights."""
+    layers = ("Convolution", "GroupConvolution", "ConvolutionBackpropData", "MatMul")
+    never = []
+    for node in model.get_ordered_ops():
+        kind, name = node.get_type_name(), node.get_friendly_name()
+        if kind in ("Parameter", "Result", "Constant") or name in keep:
+            continue
+        if kind not in layers or node.input_value(1).get_node().get_type_name() != "Constant":
+            never.append(name)
+    return never
+
+
+def with_states(
+    model: Any, contract: Contract, sequences: Sequence[WindowSequence]
+) -> Iterator[dict[str, NDArray[Any]]]:
+    """Every window as the model's inputs, with the states that its own outputs left."""
+    openvino = require("openvino", extra="openvino", purpose="calibration")
+    hints = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+    request = openvino.Core().compile_model(model, "CPU", hints).create_infer_request()
+    for sequence in sequences:
+        state = {s.input: np.zeros(s.shape, s.dtype) for s in contract.states}
+        for image in sequence.images:
+            item = {INPUT: image[None], **state}
+            yield item
+            request.infer(item)
+            state = {s.input: request.get_tensor(s.output).data.copy() for s in contract.states}
+
+
+@contextmanager
+def _quiet(nncf: Any) -> Iterator[None]:
+    """NNCF draws bars and logs of its own; progress is told by the caller."""
+    logger = logging.getLogger("nncf")
+    level, disabled = logger.level, logging.root.manager.disable
+    nncf.set_log_level(logging.ERROR)
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(disabled)
+        logger.setLevel(level)

@@ -11,7 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dae_edge import _native
-from dae_edge.events import as_events
+from dae_edge.events import Events, as_events
+
+_EVENT_CD = np.dtype(
+    {
+        "names": ["x", "y", "p", "t"],
+        "formats": ["<u2", "<u2", "<i2", "<i8"],
+        "offsets": [0, 2, 4, 8],
+        "itemsize": 16,
+    }
+)
+"""Metavision's events, which the C core reads as they are."""
 
 
 def tencode(
@@ -50,7 +60,7 @@ def tencode(
         raise TypeError(f"Tencode comes as uint8 or float32, got {np.dtype(dtype)}")
     _check_sensor(height, width)
     image = np.empty(shape, dtype)
-    _native.tencode(np.ascontiguousarray(as_events(events)), image, width, height, white)
+    _native.tencode(_readable(events), image, width, height, white)
     return image
 
 
@@ -74,8 +84,15 @@ def voxel_grid(events: Any, height: int, width: int, *, bins: int = 5) -> NDArra
     if not 1 <= bins <= 65535:
         raise ValueError(f"bins must be 1..65535, got {bins}")
     grid = np.empty((bins, height, width), np.float32)
-    _native.voxel_grid(np.ascontiguousarray(as_events(events)), grid)
+    _native.voxel_grid(_readable(events), grid)
     return grid
+
+
+def _readable(events: Any) -> Events:
+    """What the C core takes: EVENT, or EventCD without a copy."""
+    array: Events = np.asarray(events).reshape(-1)
+    is_cd = array.dtype == _EVENT_CD and array.ctypes.data % 8 == 0
+    return np.ascontiguousarray(array if is_cd else as_events(array))
 
 
 def _check_sensor(height: int, width: int) -> None:

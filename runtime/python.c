@@ -32,16 +32,47 @@ static int get_events(PyObject *object, Py_buffer *view, int writable)
     return get_buffer(object, view, writable, (Py_ssize_t)sizeof(struct dae_event), "events must be dtype EVENT");
 }
 
-/* An image to render into: uint8 [height, width, 3] or float32 [3, height, width]. */
+/* Events to read, where they lie: EVENT, or Metavision's EventCD, told by the size of an item. */
+static int get_any_events(PyObject *object, Py_buffer *view, struct dae_events *events)
+{
+    if (get_buffer(object, view, 0, 0, "events") < 0) return -1;
+    const size_t bytes = (size_t)view->len;
+    if (view->itemsize == (Py_ssize_t)sizeof(struct dae_event_cd) && (uintptr_t)view->buf % sizeof(int64_t) == 0) {
+        *events = dae_events_cd(view->buf, bytes / sizeof(struct dae_event_cd));
+        return 0;
+    }
+    *events = dae_events_packed(view->buf, bytes / sizeof(struct dae_event));
+    if (view->itemsize == (Py_ssize_t)sizeof(struct dae_event)) return 0;
+    PyErr_Format(PyExc_TypeError,
+                 "events must be dtype EVENT or EventCD: items of 13 or (aligned) 16 bytes wanted, got %zd",
+                 view->itemsize);
+    PyBuffer_Release(view);
+    return -1;
+}
+
+static int parse_simd(const char *name, enum dae_simd *simd)
+{
+    for (int i = DAE_SIMD_AUTO; i <= DAE_SIMD_AVX512; i++) {
+        *simd = (enum dae_simd)i;
+        if (strcmp(name, dae_simd_str(*simd)) != 0) continue;
+        if (dae_simd_has(*simd)) return 0;
+        PyErr_Format(PyExc_ValueError, "this machine has no %s", name);
+        return -1;
+    }
+    PyErr_Format(PyExc_ValueError, "simd must be auto, serial, neon, avx2 or avx512, got '%s'", name);
+    return -1;
+}
+
+/* An image to render into: uint8 [height, width, 3], or float32 or float16 [3, height, width]. */
 static int get_image(PyObject *object, Py_buffer *view, unsigned width, unsigned height)
 {
     if (get_buffer(object, view, 1, 0, "image") < 0) return -1;
     const Py_ssize_t w = (Py_ssize_t)width, h = (Py_ssize_t)height;
     const Py_ssize_t *shape = view->shape;
     const int bytes = view->itemsize == 1 && view->ndim == 3 && shape[0] == h && shape[1] == w && shape[2] == 3;
-    const int floats = view->itemsize == 4 && view->ndim == 3 && shape[0] == 3 && shape[1] == h && shape[2] == w;
+    const int floats = (view->itemsize == 4 || view->itemsize == 2) && view->ndim == 3 && shape[0] == 3 && shape[1] == h && shape[2] == w;
     if (bytes || floats) return 0;
-    PyErr_Format(PyExc_ValueError, "image must be uint8 [%zd, %zd, 3] or float32 [3, %zd, %zd]", h, w, h, w);
+    PyErr_Format(PyExc_ValueError, "image must be uint8 [%zd, %zd, 3] or float32 or float16 [3, %zd, %zd]", h, w, h, w);
     PyBuffer_Release(view);
     return -1;
 }
@@ -115,12 +146,13 @@ static int parse_format(const char *name, enum dae_format *format)
 
 static int decoder_init(PyObject *object, PyObject *args, PyObject *keywords)
 {
-    static char *names[] = {"format", "width", "height", NULL};
+    static char *names[] = {"format", "width", "height", "simd", NULL};
     struct decoder_object *self = (struct decoder_object *)object;
-    const char *format;
+    const char *format, *simd = "auto";
     int width, height;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "sii", names, &format, &width, &height)) return -1;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "sii|$s", names, &format, &width, &height, &simd)) return -1;
     struct dae_decoder_params params = dae_decoder_default_params();
+    if (parse_simd(simd, &params.simd) < 0) return -1;
     if (parse_size(width, height, &params.width, &params.height) < 0) return -1;
     if (parse_format(format, &params.format) < 0) return -1;
     struct dae_decoder *decoder;
@@ -225,16 +257,19 @@ struct encoder_object {
 static int encoder_init(PyObject *object, PyObject *args, PyObject *keywords)
 {
     static char *names[] = {"width",      "height",    "window_us",  "hop_us", "window_events",
-                            "hop_events", "origin_us", "max_gap_us", "white",  NULL};
+                            "hop_events", "origin_us", "max_gap_us", "white",  "simd",
+                            NULL};
     struct encoder_object *self = (struct encoder_object *)object;
     struct dae_encoder_params params = dae_encoder_default_params();
     int width, height, white = 0;
     long long window_us = params.window_us, hop_us = 0, max_gap_us = params.max_gap_us;
     unsigned long window_events = 0, hop_events = 0; /* wider than the fields: a count that does not fit must not wrap */
     PyObject *origin = Py_None;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "ii|$LLkkOLp", names, &width, &height, &window_us, &hop_us,
-                                     &window_events, &hop_events, &origin, &max_gap_us, &white))
+    const char *simd = "auto";
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "ii|$LLkkOLps", names, &width, &height, &window_us, &hop_us,
+                                     &window_events, &hop_events, &origin, &max_gap_us, &white, &simd))
         return -1;
+    if (parse_simd(simd, &params.simd) < 0) return -1;
     if (parse_size(width, height, &params.width, &params.height) < 0) return -1;
     params.window_us = window_us;
     params.hop_us = hop_us;
@@ -296,21 +331,53 @@ static PyObject *encoder_push(PyObject *object, PyObject *args)
     Py_ssize_t offset = 0;
     struct dae_encoder *encoder = encoder_of(object);
     if (encoder == NULL || !PyArg_ParseTuple(args, "O|n", &array, &offset)) return NULL;
-    Py_buffer events;
-    if (get_events(array, &events, 0) < 0) return NULL;
-    const Py_ssize_t n = events.len / (Py_ssize_t)sizeof(struct dae_event);
-    if (offset < 0 || offset > n) {
-        PyBuffer_Release(&events);
-        return PyErr_Format(PyExc_ValueError, "offset must be 0..%zd, got %zd", n, offset);
+    Py_buffer view;
+    struct dae_events events;
+    if (get_any_events(array, &view, &events) < 0) return NULL;
+    if (offset < 0 || (size_t)offset > events.n) {
+        PyBuffer_Release(&view);
+        return PyErr_Format(PyExc_ValueError, "offset must be 0..%zd, got %zd", (Py_ssize_t)events.n, offset);
     }
     size_t used = 0;
     int status;
     ((struct encoder_object *)object)->busy = 1;
     Py_BEGIN_ALLOW_THREADS
-    status = dae_encoder_push(encoder, (const struct dae_event *)events.buf + offset, (size_t)(n - offset), &used);
+    status = dae_encoder_push_events(encoder, &events, (size_t)offset, &used);
     Py_END_ALLOW_THREADS
     ((struct encoder_object *)object)->busy = 0;
-    PyBuffer_Release(&events);
+    PyBuffer_Release(&view);
+    if (status < 0) {
+        fail(status);
+        return NULL;
+    }
+    return Py_BuildValue("(nO)", (Py_ssize_t)used, status == DAE_WINDOW ? Py_True : Py_False);
+}
+
+static PyObject *encoder_push_bytes(PyObject *object, PyObject *args)
+{
+    PyObject *decoding, *data;
+    Py_ssize_t offset = 0;
+    struct dae_encoder *encoder = encoder_of(object);
+    if (encoder == NULL || !PyArg_ParseTuple(args, "OO|n", &decoding, &data, &offset)) return NULL;
+    if (PyType_GetSlot(Py_TYPE(decoding), Py_tp_dealloc) != (void *)decoder_dealloc)
+        return PyErr_Format(PyExc_TypeError, "push_bytes wants a Decoder first");
+    struct dae_decoder *decoder = decoder_of(decoding);
+    Py_buffer bytes;
+    if (decoder == NULL || get_buffer(data, &bytes, 0, 0, "data") < 0) return NULL;
+    if (offset < 0 || offset > bytes.len) {
+        PyErr_Format(PyExc_ValueError, "offset must be 0..%zd, got %zd", bytes.len, offset);
+        PyBuffer_Release(&bytes);
+        return NULL;
+    }
+    size_t used = 0;
+    int status;
+    ((struct encoder_object *)object)->busy = ((struct decoder_object *)decoding)->busy = 1;
+    Py_BEGIN_ALLOW_THREADS
+    status = dae_encoder_push_bytes(encoder, decoder, (const uint8_t *)bytes.buf + offset, (size_t)(bytes.len - offset),
+                                    &used);
+    Py_END_ALLOW_THREADS
+    ((struct encoder_object *)object)->busy = ((struct decoder_object *)decoding)->busy = 0;
+    PyBuffer_Release(&bytes);
     if (status < 0) {
         fail(status);
         return NULL;
@@ -361,6 +428,7 @@ static PyObject *encoder_render(PyObject *object, PyObject *array)
     ((struct encoder_object *)object)->busy = 1;
     Py_BEGIN_ALLOW_THREADS
     if (image.itemsize == 1) status = dae_encoder_render_u8(encoder, image.buf, (size_t)image.len);
+    else if (image.itemsize == 2) status = dae_encoder_render_f16(encoder, image.buf, (size_t)image.len / 2);
     else status = dae_encoder_render_f32(encoder, image.buf, (size_t)image.len / sizeof(float));
     Py_END_ALLOW_THREADS
     ((struct encoder_object *)object)->busy = 0;
@@ -424,6 +492,8 @@ static PyObject *encoder_load(PyObject *object, PyObject *snapshot)
 
 static PyMethodDef encoder_methods[] = {
     {"push", encoder_push, METH_VARARGS, "push(events, offset=0) -> (events taken, is a window ready)"},
+    {"push_bytes", encoder_push_bytes, METH_VARARGS,
+     "push_bytes(decoder, data, offset=0) -> (bytes taken, is a window ready)"},
     {"advance", encoder_advance, METH_O, "advance(t_us) -> is a window ready"},
     {"flush", encoder_flush, METH_NOARGS, "flush() -> is a last, partial window ready"},
     {"window", encoder_window, METH_NOARGS, "The window that is ready, as a dict."},
@@ -442,23 +512,27 @@ static PyObject *native_tencode(PyObject *module, PyObject *args)
     (void)module;
     PyObject *array, *out;
     int width, height, white;
+    const char *simd_name = "auto";
+    enum dae_simd simd;
     uint16_t w, h;
-    Py_buffer events, image;
-    if (!PyArg_ParseTuple(args, "OOiip", &array, &out, &width, &height, &white)) return NULL;
-    if (parse_size(width, height, &w, &h) < 0 || get_events(array, &events, 0) < 0) return NULL;
+    Py_buffer view, image;
+    struct dae_events events;
+    if (!PyArg_ParseTuple(args, "OOiip|s", &array, &out, &width, &height, &white, &simd_name)) return NULL;
+    if (parse_simd(simd_name, &simd) < 0 || parse_size(width, height, &w, &h) < 0) return NULL;
+    if (get_any_events(array, &view, &events) < 0) return NULL;
     if (get_image(out, &image, w, h) < 0) {
-        PyBuffer_Release(&events);
+        PyBuffer_Release(&view);
         return NULL;
     }
     const enum dae_background background = white ? DAE_BACKGROUND_WHITE : DAE_BACKGROUND_BLACK;
-    const size_t n = (size_t)events.len / sizeof(struct dae_event);
+    const size_t size = (size_t)(image.len / image.itemsize);
     size_t dropped = 0;
-    int status;
+    int status = DAE_ERROR_ARGUMENT;
     Py_BEGIN_ALLOW_THREADS
-    if (image.itemsize == 1) status = dae_tencode_u8(events.buf, n, w, h, background, image.buf, (size_t)image.len, &dropped);
-    else status = dae_tencode_f32(events.buf, n, w, h, background, image.buf, (size_t)image.len / sizeof(float), &dropped);
+    if (image.itemsize == 1) status = dae_tencode_u8_events(&events, w, h, background, simd, image.buf, size, &dropped);
+    else if (image.itemsize == 4) status = dae_tencode_f32_events(&events, w, h, background, image.buf, size, &dropped);
     Py_END_ALLOW_THREADS
-    PyBuffer_Release(&events);
+    PyBuffer_Release(&view);
     PyBuffer_Release(&image);
     if (status == DAE_OK) return PyLong_FromSize_t(dropped);
     fail(status);
@@ -469,10 +543,11 @@ static PyObject *native_voxel_grid(PyObject *module, PyObject *args)
 {
     (void)module;
     PyObject *array, *out;
-    Py_buffer events, grid;
-    if (!PyArg_ParseTuple(args, "OO", &array, &out) || get_events(array, &events, 0) < 0) return NULL;
+    Py_buffer view, grid;
+    struct dae_events events;
+    if (!PyArg_ParseTuple(args, "OO", &array, &out) || get_any_events(array, &view, &events) < 0) return NULL;
     if (get_buffer(out, &grid, 1, (Py_ssize_t)sizeof(float), "grid must be float32") < 0) {
-        PyBuffer_Release(&events);
+        PyBuffer_Release(&view);
         return NULL;
     }
     int status = DAE_ERROR_ARGUMENT;
@@ -480,20 +555,35 @@ static PyObject *native_voxel_grid(PyObject *module, PyObject *args)
     const Py_ssize_t *shape = grid.shape;
     if (grid.ndim == 3 && shape[0] <= 65535 && shape[1] <= 65535 && shape[2] <= 65535) {
         Py_BEGIN_ALLOW_THREADS
-        status = dae_voxel_grid(events.buf, (size_t)events.len / sizeof(struct dae_event), (uint16_t)shape[0],
-                                (uint16_t)shape[2], (uint16_t)shape[1], grid.buf, (size_t)grid.len / sizeof(float),
-                                &dropped);
+        status = dae_voxel_grid_events(&events, (uint16_t)shape[0], (uint16_t)shape[2], (uint16_t)shape[1], grid.buf,
+                                       (size_t)grid.len / sizeof(float), &dropped);
         Py_END_ALLOW_THREADS
     }
-    PyBuffer_Release(&events);
+    PyBuffer_Release(&view);
     PyBuffer_Release(&grid);
     if (status == DAE_OK) return PyLong_FromSize_t(dropped);
     PyErr_SetString(PyExc_ValueError, "grid must be float32 [bins, height, width], each 1..65535");
     return NULL;
 }
 
+/* The vector units of this machine, the best one first. */
+static PyObject *native_simd_levels(PyObject *module, PyObject *unused)
+{
+    (void)module;
+    (void)unused;
+    PyObject *levels = PyList_New(0);
+    for (int i = DAE_SIMD_AVX512; levels != NULL && i >= DAE_SIMD_SERIAL; i--) {
+        if (!dae_simd_has((enum dae_simd)i)) continue;
+        PyObject *name = PyUnicode_FromString(dae_simd_str((enum dae_simd)i));
+        if (name == NULL || PyList_Append(levels, name) < 0) Py_CLEAR(levels);
+        Py_XDECREF(name);
+    }
+    return levels;
+}
+
 static PyMethodDef native_functions[] = {
     {"tencode", native_tencode, METH_VARARGS, "tencode(events, image, width, height, white) -> events dropped"},
+    {"simd_levels", native_simd_levels, METH_NOARGS, "The vector units of this machine, the best one first."},
     {"voxel_grid", native_voxel_grid, METH_VARARGS, "voxel_grid(events, grid) -> events dropped"},
     {NULL, NULL, 0, NULL},
 };

@@ -19,7 +19,8 @@
  * - Nothing prints, exits, or touches global state. Errors are negative `enum dae_status` values.
  * - NULL is an argument like any other: where it makes no sense the answer is DAE_ERROR_ARGUMENT, and functions that
  *   return no status do nothing with it, give zeros (`_counters`), or 0 (`_snapshot_size`).
- * - Different objects may be used from different threads at once; one object, from one thread at a time.
+ * - Different objects may be used from different threads at once; one object, from one thread at a time. The ring is
+ *   made for two threads, one on each side.
  * - Times are integer microseconds; x grows to the right, y grows down, both from 0.
  * - Parameter structs start with `struct_size`, set by `_default_params`, so that fields can be added later.
  */
@@ -60,8 +61,52 @@ struct dae_event {
 };
 #pragma pack(pop)
 
+/* The same in Metavision's layout (EventCD): 16 bytes. */
+struct dae_event_cd {
+    uint16_t x;
+    uint16_t y;
+    int16_t p;   /* greater than 0: brighter */
+    int64_t t;
+};
+
+/* Events where they lie: nothing is converted or copied before use. */
+enum dae_layout {
+    DAE_LAYOUT_PACKED = 0,       /* `packed`: struct dae_event */
+    DAE_LAYOUT_CD = 1,           /* `cd`: struct dae_event_cd */
+    DAE_LAYOUT_ARRAYS = 2,       /* four arrays: t, x, y, on */
+};
+
+struct dae_events {
+    enum dae_layout layout;
+    size_t n;
+    const struct dae_event *packed;
+    const struct dae_event_cd *cd;
+    const int64_t *t;
+    const uint16_t *x;
+    const uint16_t *y;
+    const uint8_t *on;
+};
+
+DAE_API struct dae_events dae_events_packed(const struct dae_event *events, size_t n);
+DAE_API struct dae_events dae_events_cd(const struct dae_event_cd *events, size_t n);
+DAE_API struct dae_events dae_events_arrays(const int64_t *t, const uint16_t *x, const uint16_t *y, const uint8_t *on,
+                                            size_t n);
+
 DAE_API const char *dae_version(void);
 DAE_API const char *dae_status_str(int status);
+
+/* Vector units. All levels give the same bits; a parameter asks for one, and _init refuses what the machine lacks. */
+enum dae_simd {
+    DAE_SIMD_AUTO = 0,           /* the best that the machine has */
+    DAE_SIMD_SERIAL = 1,         /* plain C, on every machine */
+    DAE_SIMD_NEON = 2,
+    DAE_SIMD_AVX2 = 3,
+    DAE_SIMD_AVX512 = 4,         /* F, BW, VL, DQ, CD, VBMI and VBMI2: Ice Lake, Zen 4 and later */
+};
+
+DAE_API enum dae_simd dae_simd_best(void); /* what DAE_SIMD_AUTO stands for */
+DAE_API int dae_simd_has(enum dae_simd simd);
+DAE_API const char *dae_simd_str(enum dae_simd simd);
 
 /* ---- Decoders: bytes of a recording or a camera -> events -------------------------------------- */
 
@@ -79,6 +124,7 @@ struct dae_decoder_params {
     enum dae_format format;
     uint16_t width;              /* pixels; events at x >= width or y >= height are dropped and counted */
     uint16_t height;
+    enum dae_simd simd;
 };
 
 /* Time. Everything before the first time word is dropped. A step of at least half the clock's range back is a wrap.
@@ -147,6 +193,15 @@ DAE_API int dae_tencode_f32(const struct dae_event *events, size_t n, uint16_t w
 DAE_API int dae_voxel_grid(const struct dae_event *events, size_t n, uint16_t bins, uint16_t width, uint16_t height,
                            float *grid, size_t size, size_t *dropped);
 
+/* The same three for any layout, and for a chosen vector unit where there is a form for one. */
+DAE_API int dae_tencode_u8_events(const struct dae_events *events, uint16_t width, uint16_t height,
+                                  enum dae_background background, enum dae_simd simd, uint8_t *image, size_t size,
+                                  size_t *dropped);
+DAE_API int dae_tencode_f32_events(const struct dae_events *events, uint16_t width, uint16_t height,
+                                   enum dae_background background, float *image, size_t size, size_t *dropped);
+DAE_API int dae_voxel_grid_events(const struct dae_events *events, uint16_t bins, uint16_t width, uint16_t height,
+                                  float *grid, size_t size, size_t *dropped);
+
 /* ---- Encoder: a stream of events -> windows -> Tencode images ------------------------------------ */
 
 /* Windows are half-open [start, start + window) in time, one every hop, counted from the first event (or from
@@ -162,6 +217,7 @@ struct dae_encoder_params {
     int64_t origin_us;           /* a window begins here; none before, unless events do; or DAE_ORIGIN_FIRST_EVENT */
     int64_t max_gap_us;          /* a longer silence, or a longer step back, starts a new grid; default 1,000,000 */
     enum dae_background background;
+    enum dae_simd simd;
 };
 #define DAE_ORIGIN_FIRST_EVENT INT64_MIN
 
@@ -195,6 +251,16 @@ DAE_API void dae_encoder_reset(struct dae_encoder *encoder);
 
 /* Take events until one window is complete (DAE_WINDOW) or all are taken (DAE_OK); *used says how many. */
 DAE_API int dae_encoder_push(struct dae_encoder *encoder, const struct dae_event *events, size_t n, size_t *used);
+/* The same for any layout: takes events from index `from` on. */
+DAE_API int dae_encoder_push_events(struct dae_encoder *encoder, const struct dae_events *events, size_t from,
+                                    size_t *used);
+/* Bytes of a recording or a camera straight into the windows: the same windows, images and counters as decoding and
+ * pushing, without events in between where there is a vector form (EVT2 and EVT3 on AVX-512). Takes bytes until one
+ * window is complete (DAE_WINDOW) or all are taken (DAE_OK); *used says how many. After DAE_WINDOW the decoder may
+ * hold events that it has decoded: go on with it and the rest of the bytes, of which there may be none, until DAE_OK.
+ * Only then do not mix with other calls that give events. */
+DAE_API int dae_encoder_push_bytes(struct dae_encoder *encoder, struct dae_decoder *decoder, const uint8_t *bytes,
+                                   size_t n, size_t *used);
 /* Time has reached t_us without further events: DAE_WINDOW while a window ends at or before it. */
 DAE_API int dae_encoder_advance(struct dae_encoder *encoder, int64_t t_us);
 /* End of the recording: DAE_WINDOW (partial) if events wait that no window has shown yet. */
@@ -204,6 +270,8 @@ DAE_API int dae_encoder_flush(struct dae_encoder *encoder);
 DAE_API int dae_encoder_window(const struct dae_encoder *encoder, struct dae_window *window);
 DAE_API int dae_encoder_render_u8(const struct dae_encoder *encoder, uint8_t *image, size_t size);
 DAE_API int dae_encoder_render_f32(const struct dae_encoder *encoder, float *image, size_t size);
+/* IEEE half precision, CHW: the floats of _f32, rounded half to even. */
+DAE_API int dae_encoder_render_f16(const struct dae_encoder *encoder, uint16_t *image, size_t size);
 
 DAE_API void dae_encoder_counters(const struct dae_encoder *encoder, struct dae_encoder_counters *counters);
 
@@ -211,6 +279,69 @@ DAE_API void dae_encoder_counters(const struct dae_encoder *encoder, struct dae_
 DAE_API size_t dae_encoder_snapshot_size(const struct dae_encoder *encoder);
 DAE_API int dae_encoder_save(const struct dae_encoder *encoder, uint8_t *buffer, size_t size);
 DAE_API int dae_encoder_load(struct dae_encoder *encoder, const uint8_t *buffer, size_t size);
+
+/* ---- Filters: events in, fewer events out --------------------------------------------------------- */
+
+/* Each filter is off where its number is 0. Times that run backward count as no history. */
+struct dae_filter_params {
+    size_t struct_size;
+    uint16_t width;
+    uint16_t height;             /* events outside the sensor are dropped and counted */
+    uint32_t hot_events;         /* most events of a pixel in a period; with more it is silent for the next one too */
+    int64_t hot_period_us;       /* default 100,000 */
+    int64_t refractory_us;       /* least time between two kept events of a pixel */
+    int64_t background_us;       /* keep events only where one of the 8 neighbours had one in this time before */
+};
+
+struct dae_filter_counters {
+    uint64_t kept;
+    uint64_t dropped_outside;
+    uint64_t dropped_hot;        /* the first reason counts, in this order */
+    uint64_t dropped_refractory;
+    uint64_t dropped_background;
+};
+
+struct dae_filter;
+
+DAE_API struct dae_filter_params dae_filter_default_params(void);
+DAE_API int dae_filter_init(const struct dae_filter_params *params, struct dae_filter **filter);
+DAE_API void dae_filter_free(struct dae_filter *filter);
+DAE_API void dae_filter_reset(struct dae_filter *filter);
+/* The events that pass, *count of them, in their order. `out` has room for n; it may be `events`. */
+DAE_API int dae_filter_apply(struct dae_filter *filter, const struct dae_event *events, size_t n,
+                             struct dae_event *out, size_t *count);
+DAE_API void dae_filter_counters(const struct dae_filter *filter, struct dae_filter_counters *counters);
+
+/* ---- Ring: events from the thread of a driver to the thread that computes -------------------------- */
+
+/* One thread may push while one other takes or skips; neither ever waits. Overflow: what does not fit is not taken and
+ * is counted (dropped), so the thread that computes should take often, and skip what is too old to matter. */
+struct dae_ring_params {
+    size_t struct_size;
+    size_t capacity;             /* events, 1 .. 2^31, rounded up to a power of two; default 2^20 (13 MiB) */
+};
+
+struct dae_ring_counters {
+    uint64_t pushed;             /* and taken in */
+    uint64_t dropped;            /* found no room */
+    uint64_t taken;
+    uint64_t skipped;
+};
+
+struct dae_ring;
+
+DAE_API struct dae_ring_params dae_ring_default_params(void);
+DAE_API int dae_ring_init(const struct dae_ring_params *params, struct dae_ring **ring);
+DAE_API void dae_ring_free(struct dae_ring *ring);
+/* The pushing thread: returns how many events found room, the first ones. */
+DAE_API size_t dae_ring_push(struct dae_ring *ring, const struct dae_event *events, size_t n);
+/* The taking thread: the oldest events, at most `capacity`; returns how many. */
+DAE_API size_t dae_ring_take(struct dae_ring *ring, struct dae_event *events, size_t capacity);
+/* The taking thread: throw the oldest away until at most `keep` wait; returns how many. */
+DAE_API size_t dae_ring_skip(struct dae_ring *ring, size_t keep);
+/* From either thread. */
+DAE_API size_t dae_ring_waiting(const struct dae_ring *ring);
+DAE_API void dae_ring_counters(const struct dae_ring *ring, struct dae_ring_counters *counters);
 
 #ifdef __cplusplus
 }

@@ -45,10 +45,14 @@ int dae_decoder_init(const struct dae_decoder_params *params, struct dae_decoder
         return DAE_ERROR_ARGUMENT;
     if (!params->width || !params->height || params->width > SENSOR_LIMIT || params->height > SENSOR_LIMIT)
         return DAE_ERROR_ARGUMENT;
+    const struct dae_kernels *kernels = dae_kernels_of(params->simd);
+    if (!kernels)
+        return DAE_ERROR_ARGUMENT;
     struct dae_decoder *made = calloc(1, sizeof *made);
     if (!made)
         return DAE_ERROR_MEMORY;
     made->params = *params;
+    made->kernels = kernels;
     made->word_size = word_size(params->format);
     dae_decoder_reset(made);
     *decoder = made;
@@ -74,6 +78,7 @@ void dae_decoder_reset(struct dae_decoder *decoder)
     decoder->phase = 0;
     decoder->low = 0;
     decoder->vector = 0;
+    decoder->staged_from = decoder->staged_to = 0;
 }
 
 void dae_decoder_counters(const struct dae_decoder *decoder, struct dae_decoder_counters *counters)
@@ -148,23 +153,28 @@ void dae_decoder_time_word(struct dae_decoder *decoder, uint32_t tick)
 
 /* ---- bytes to words ---- */
 
-static size_t decode_words(struct dae_decoder *decoder, const uint8_t *bytes, size_t words,
-                           struct dae_event *events, size_t capacity, size_t *count)
+void dae_decoder_count(struct dae_decoder *decoder, size_t words, uint64_t events)
+{
+    decoder->counters.words += words;
+    decoder->counters.bytes += words * decoder->word_size;
+    decoder->counters.events += events;
+}
+
+size_t dae_decoder_decode_words(struct dae_decoder *decoder, const uint8_t *bytes, size_t words,
+                                struct dae_event *events, size_t capacity, size_t *count)
 {
     size_t used = 0;
     *count = 0;
     switch (decoder->params.format) {
-    case DAE_FORMAT_EVT2: used = dae_decode_evt2(decoder, bytes, words, events, capacity, count); break;
+    case DAE_FORMAT_EVT2: used = decoder->kernels->decode_evt2(decoder, bytes, words, events, capacity, count); break;
     case DAE_FORMAT_EVT21:
     case DAE_FORMAT_EVT21_LEGACY: used = dae_decode_evt21(decoder, bytes, words, events, capacity, count); break;
-    case DAE_FORMAT_EVT3: used = dae_decode_evt3(decoder, bytes, words, events, capacity, count); break;
+    case DAE_FORMAT_EVT3: used = decoder->kernels->decode_evt3(decoder, bytes, words, events, capacity, count); break;
     case DAE_FORMAT_EVT4: used = dae_decode_evt4(decoder, bytes, words, events, capacity, count); break;
     case DAE_FORMAT_DAT: used = dae_decode_dat(decoder, bytes, words, events, capacity, count); break;
     }
     dae_decoder_note_emitted(decoder, events, events + *count);
-    decoder->counters.words += used;
-    decoder->counters.bytes += used * decoder->word_size;
-    decoder->counters.events += *count;
+    dae_decoder_count(decoder, used, *count);
     return used;
 }
 
@@ -192,14 +202,14 @@ int dae_decoder_decode(struct dae_decoder *decoder, const uint8_t *bytes, size_t
         *used = fill_tail(decoder, bytes, n);
         if (decoder->tail_size < decoder->word_size)
             return DAE_OK;
-        decode_words(decoder, decoder->tail, 1, events, capacity, count);
+        dae_decoder_decode_words(decoder, decoder->tail, 1, events, capacity, count);
         decoder->tail_size = 0;
     }
     size_t words = (n - *used) / decoder->word_size;
     size_t done = 0;
     if (words && capacity - *count >= DAE_DECODER_MIN_CAPACITY) {
         size_t more;
-        done = decode_words(decoder, bytes + *used, words, events + *count, capacity - *count, &more);
+        done = dae_decoder_decode_words(decoder, bytes + *used, words, events + *count, capacity - *count, &more);
         *used += done * decoder->word_size;
         *count += more;
     }

@@ -9,6 +9,7 @@
 #include <string.h>  /* memcpy */
 
 #include "dae.h"
+#include "kernels.h"
 
 #if defined(__GNUC__)
 #define DAE_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
@@ -46,8 +47,12 @@ struct dae_clock {
 #define DAE_NO_ROW UINT64_MAX     /* EVT3: no ADDR_Y so far */
 #define DAE_NO_BASE (1u << 16)    /* EVT3: no VECT_BASE_X so far; beyond every sensor */
 
+/* Events that dae_encoder_push_bytes decoded and the encoder has not taken yet. */
+#define DAE_STAGED 512
+
 struct dae_decoder {
     struct dae_decoder_params params;
+    const struct dae_kernels *kernels;
     struct dae_decoder_counters counters;
     struct dae_clock clock;
     int64_t last_time;            /* of the last event written, once there is one */
@@ -62,6 +67,9 @@ struct dae_decoder {
     uint32_t phase;               /* EVT3: words of the current 12-12-8 group that were seen: 0, 1, 2 */
     uint32_t low;                 /* EVT3: TIME_LOW */
     uint32_t vector;              /* EVT4: the vector word whose mask comes next, or 0 */
+
+    size_t staged_from, staged_to; /* those of `staged` that wait */
+    struct dae_event staged[DAE_STAGED];
 };
 
 /* Each decodes whole words until they end or fewer than DAE_DECODER_MIN_CAPACITY places are left (there are at
@@ -76,6 +84,12 @@ size_t dae_decode_evt4(struct dae_decoder *decoder, const uint8_t *bytes, size_t
                        size_t capacity, size_t *count);
 size_t dae_decode_dat(struct dae_decoder *decoder, const uint8_t *bytes, size_t words, struct dae_event *events,
                       size_t capacity, size_t *count);
+
+/* Whole words, counted: the format's loop of the above. */
+size_t dae_decoder_decode_words(struct dae_decoder *decoder, const uint8_t *bytes, size_t words,
+                                struct dae_event *events, size_t capacity, size_t *count);
+/* Count words that were decoded, and their events. */
+void dae_decoder_count(struct dae_decoder *decoder, size_t words, uint64_t events);
 
 /* Take a time word of `tick` ticks. Afterwards dae_clock_believed says whether events may be written, and
  * clock.time is the time that clock.tick stands for. Needs last_time and emitted to be up to date. */

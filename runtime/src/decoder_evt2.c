@@ -92,7 +92,7 @@ static inline size_t decode(struct dae_decoder *decoder, const struct layout *la
             }
             uint32_t mask = single ? 1 : dae_load_u32(at + layout->mask_at);
             uint32_t inside = single ? x < width : clip_mask(mask, x, width);
-            inside = believed & (y < height) ? inside : 0;
+            inside = (believed & (y < height)) ? inside : 0;
             vector = 0;
             if (DAE_UNLIKELY(inside != mask))
                 drop_events(decoder, y, dae_count_bits(mask & ~inside));

@@ -41,13 +41,14 @@ static int same_params(const struct dae_encoder_params *a, const struct dae_enco
 static int starts_are_sound(const struct dae_encoder *encoder, const struct state *state, const uint8_t *starts)
 {
     const struct dae_encoder_params *params = &encoder->params;
-    struct start before = {state->number_base + 1, state->time_base};
+    struct start before = {.number = 1, .first_us = -EVENT_TIME_LIMIT, .key = 1};
     for (uint64_t window = state->next_close; window < state->next_open; window++) {
         struct start start;
         memcpy(&start, starts + window % encoder->starts_size * sizeof start, sizeof start);
         if (start.number < before.number || start.number > state->number) return 0;
         if (start.first_us < before.first_us || start.first_us > state->last_us) return 0;
-        if (state->last_us - start.first_us >= TIME_LIMIT) return 0;
+        if (start.key < before.key || start.key > state->key) return 0;
+        if (state->last_us - start.first_us >= KEY_LIMIT) return 0;
         if (params->window_events) {
             if (state->number - start.number + 1 >= params->window_events) return 0;
             if (start.number + (state->next_open - window) * params->hop_events != state->open_number) return 0;
@@ -62,8 +63,7 @@ static int grid_is_sound(const struct dae_encoder *encoder, const struct state *
 {
     const struct dae_encoder_params *params = &encoder->params;
     if (!state->started) return 1;
-    if (!state->has_clock || state->last_us > state->clock || state->next_open < state->next_close) return 0;
-    if (state->next_open - state->next_close >= encoder->starts_size) return 0;
+    if (!state->has_clock || state->last_us > state->clock || !is_time(state->last_us)) return 0;
     if (!starts_are_sound(encoder, state, starts)) return 0;
     if (params->window_events) return state->open_number > state->number;
     /* A window begins near an event: at a time, or less than a window beyond the limit of times. */
@@ -76,14 +76,15 @@ static int grid_is_sound(const struct dae_encoder *encoder, const struct state *
 /* Nothing in a snapshot may lead later arithmetic astray, whoever wrote it. */
 static int state_is_sound(const struct dae_encoder *encoder, const struct state *state, const uint8_t *starts)
 {
-    if (state->number > (uint64_t)1 << 62 || state->number_base > state->number) return 0;
-    if (state->number - state->number_base > NUMBER_LIMIT || state->shown > state->number) return 0;
-    if (!is_time(state->clock) || !is_time(state->time_base) || state->clock < state->time_base) return 0;
+    if (state->number > NUMBER_LIMIT || state->shown > state->number || state->key > KEY_LIMIT) return 0;
+    if (!is_time(state->clock) || !is_time(state->key_base / 2)) return 0;
+    if (state->has_clock && state->clock - state->key_base < (int64_t)state->key) return 0;
+    if (state->next_open < state->next_close) return 0;
+    if (state->next_open - state->next_close >= encoder->starts_size) return 0;
     if (state->ready) {
         const struct dae_window *window = &state->window;
-        if (state->window_number <= state->number_base || state->window_number > state->number + 1) return 0;
         if (!is_time(window->first_us) || !is_time(window->last_us) || window->last_us < window->first_us) return 0;
-        if (window->last_us - window->first_us >= TIME_LIMIT) return 0;
+        if (window->last_us - window->first_us >= KEY_LIMIT) return 0;
     }
     return grid_is_sound(encoder, state, starts);
 }

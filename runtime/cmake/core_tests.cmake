@@ -1,0 +1,55 @@
+# Tests of the core beyond those of a plain compiler: vector units, filters, the ring between threads, failing
+# allocations, endless recordings, and fuzz targets.
+find_package(Threads QUIET)
+foreach(name simd filter)
+  add_executable(test_${name} test/test_${name}.c)
+  target_link_libraries(test_${name} PRIVATE dae)
+  add_test(NAME ${name} COMMAND test_${name})
+endforeach()
+
+if(UNIX AND CMAKE_C_COMPILER_ID MATCHES "GNU|Clang")
+  add_executable(test_ring test/test_ring.c)
+  target_link_libraries(test_ring PRIVATE dae Threads::Threads)
+  add_test(NAME ring COMMAND test_ring)
+  if(NOT CMAKE_CROSSCOMPILING) # the same with the thread sanitizer, whatever the other tests are built with
+    add_executable(test_ring_threads test/test_ring.c src/ring.c src/dae.c)
+    target_include_directories(test_ring_threads PRIVATE include)
+    set_target_properties(test_ring_threads PROPERTIES COMPILE_OPTIONS "-Wall;-Wextra;-fsanitize=thread;-g")
+    target_link_libraries(test_ring_threads PRIVATE Threads::Threads -fsanitize=thread)
+    add_test(NAME ring_threads COMMAND test_ring_threads)
+  endif()
+  if(NOT BUILD_SHARED_LIBS AND NOT APPLE) # calls inside the library can be caught only where it is linked statically
+    add_executable(test_memory test/test_memory.c)
+    target_link_libraries(test_memory PRIVATE dae -Wl,--wrap=malloc,--wrap=calloc,--wrap=free)
+    add_test(NAME memory COMMAND test_memory)
+  endif()
+  if(CMAKE_SYSTEM_NAME STREQUAL Linux)
+    add_executable(soak test/soak.c)
+    target_compile_definitions(soak PRIVATE _POSIX_C_SOURCE=200809L)
+    target_link_libraries(soak PRIVATE dae)
+    if(NOT DAE_SANITIZE AND NOT CMAKE_CROSSCOMPILING) # their memory is not ours
+      add_test(NAME soak COMMAND soak 20000)
+    endif()
+  endif()
+endif()
+
+# Without libFuzzer: a fixed number of mutated inputs, the same ones each time. With it (DAE_LIBFUZZER, Clang): programs
+# that look for new ones, `fuzz_decoder FOLDER`.
+option(DAE_LIBFUZZER "build the fuzz targets for libFuzzer; needs Clang" OFF)
+math(EXPR DAE_FUZZ_FUSED_INPUTS "${DAE_FUZZ_INPUTS} / 40") # each is decoded in many ways
+set(fuzz_decoder_inputs ${DAE_FUZZ_INPUTS})
+set(fuzz_encoder_inputs ${DAE_FUZZ_INPUTS})
+set(fuzz_fused_inputs ${DAE_FUZZ_FUSED_INPUTS})
+foreach(name fuzz_decoder fuzz_encoder fuzz_fused)
+  if(DAE_LIBFUZZER)
+    add_executable(${name} fuzz/${name}.c)
+    target_link_libraries(${name} PRIVATE dae)
+    target_compile_options(${name} PRIVATE -fsanitize=fuzzer)
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+    add_test(NAME ${name} COMMAND ${name} -runs=${${name}_inputs} -seed=1 -max_len=2048)
+  else()
+    add_executable(${name} fuzz/${name}.c fuzz/standalone.c)
+    target_link_libraries(${name} PRIVATE dae)
+    add_test(NAME ${name} COMMAND ${name} ${${name}_inputs})
+  endif()
+endforeach()

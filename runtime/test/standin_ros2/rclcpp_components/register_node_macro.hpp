@@ -1,0 +1,3 @@
+// A stand-in; see standin_ros2.hpp.
+#pragma once
+#include "../standin_ros2.hpp"

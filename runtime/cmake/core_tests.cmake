@@ -36,7 +36,7 @@ endif()
 # Without libFuzzer: a fixed number of mutated inputs, the same ones each time. With it (DAE_LIBFUZZER, Clang): programs
 # that look for new ones, `fuzz_decoder FOLDER`.
 option(DAE_LIBFUZZER "build the fuzz targets for libFuzzer; needs Clang" OFF)
-math(EXPR DAE_FUZZ_FUSED_INPUTS "${DAE_FUZZ_INPUTS} / 40") # each is decoded in many ways
+math(EXPR DAE_FUZZ_FUSED_INPUTS "${DAE_FUZZ_INPUTS} / 5") # each is decoded in many ways
 set(fuzz_decoder_inputs ${DAE_FUZZ_INPUTS})
 set(fuzz_encoder_inputs ${DAE_FUZZ_INPUTS})
 set(fuzz_fused_inputs ${DAE_FUZZ_FUSED_INPUTS})

@@ -22,7 +22,7 @@ struct setup {
     struct dae_decoder_params decoder;
     struct dae_encoder_params encoder;
     const uint8_t *bytes;
-    size_t n, most; /* chunks of 0 .. most - 1 bytes; 0: all at once */
+    size_t n, most; /* chunks of 1 .. most bytes; 0: all at once */
 };
 
 struct outcome {
@@ -88,7 +88,7 @@ static void run(const struct setup *setup, struct outcome *outcome, int fused)
     const size_t pixels = (size_t)setup->encoder.width * setup->encoder.height;
     uint64_t random = fuzz_random_state(setup->most);
     for (size_t at = 0, chunk; at < setup->n; at += chunk) {
-        chunk = setup->most ? fuzz_random(&random) % setup->most : setup->n;
+        chunk = setup->most ? 1 + fuzz_random(&random) % setup->most : setup->n;
         chunk = chunk < setup->n - at ? chunk : setup->n - at;
         push_chunk(outcome, encoder, decoder, setup->bytes + at, chunk, pixels, fused);
     }

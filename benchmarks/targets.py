@@ -27,18 +27,28 @@ from dae_edge.student import shipped
 ROOT = Path(__file__).resolve().parent
 RESULT, PAGE = ROOT / "results" / "targets.json", ROOT.parent / "calibrate" / "README.md"
 BEGIN, END = "<!-- targets: begin -->", "<!-- targets: end -->"
+CALIBRATION = "synthetic:train"
 SPLITS = ("synthetic:test-indoor", "synthetic:test-road", "synthetic:test-night")
 
 
 def measure(
-    model: str, target: str, judge_on: Sequence[str], folder: Path, steps: Steps
+    model: str,
+    target: str,
+    calibrate_on: Sequence[str],
+    judge_on: Sequence[str],
+    folder: Path,
+    steps: Steps,
 ) -> dict[str, Any]:
     """One row."""
     student = shipped()
     trained = student is not None and student.recipe == model
     row: dict[str, Any] = {"model": model, "target": target, "trained": trained}
     wishes = Wishes(
-        allow_over=True, judge_on=tuple(judge_on) if trained else (), threads=1, minutes=0.0
+        allow_over=True,
+        calibrate_on=tuple(calibrate_on) if trained else (),
+        judge_on=tuple(judge_on) if trained else (),
+        threads=1,
+        minutes=0.0,
     )
     asked = recipes.load_target(target)
     out = folder / f"{model}-{target}.dae"
@@ -79,21 +89,23 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
     """Markdown."""
     lines = [
         "| model | target | AbsRel | Δ AbsRel | δ1 | Δ δ1 | AbsRel to float32, window 500 | "
-        "size, MB | time, ms | float32 = 1 | kept |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        "size, MB | time, ms | float32 = 1 | kept | budget |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
+    float32 = {row["model"]: row["fp32"] for row in rows if row.get("fp32")}
     for row in rows:
         name = f"| {row['model']}{'' if row['trained'] else ' (untrained)'} | `{row['target']}` | "
         if "error" in row:
-            lines.append(name + f"not exported: {row['error']} |" + " |" * 8)
+            lines.append(name + f"not exported: {row['error']} |" + " |" * 9)
             continue
-        lines.append(name + " | ".join(_cells(row)) + " |")
+        lines.append(name + " | ".join(_cells(row, float32.get(row["model"], []))) + " |")
     return "\n".join(lines)
 
 
-def _cells(row: dict[str, Any]) -> list[str]:
+def _cells(row: dict[str, Any], before: list[dict[str, Any]]) -> list[str]:
+    """Of a row; ``before``: scores of float32, which are those of a target without a budget."""
     none = "not measured"
-    after, before = row["scores"] or [], row["fp32"] or []
+    after = row["scores"] or before
     absrel, delta1 = _mean(after, "absrel"), _mean(after, "delta1")
     rise = None if absrel is None else absrel - (_mean(before, "absrel") or 0.0)
     fall = None if delta1 is None else delta1 - (_mean(before, "delta1") or 0.0)
@@ -111,7 +123,16 @@ def _cells(row: dict[str, Any]) -> list[str]:
         f"{latency['target']:.1f}" if latency else none,
         none if ratio is None else f"{ratio:.2f}",
         str(row["kept"]),
+        _verdict(row),
     ]
+
+
+def _verdict(row: dict[str, Any]) -> str:
+    over = [check for check in row["checks"] or [] if not check["passed"]]
+    if not row["checks"]:
+        return "none: float32"
+    names = ", ".join(f"{one['name']} {one['value']:+.3f} ({one['where']})" for one in over)
+    return f"over: {names}" if over else "held"
 
 
 def _mean(scores: Sequence[dict[str, Any]], name: str) -> float | None:
@@ -125,22 +146,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     add = arguments.add_argument
     add("--models", default="depthanyevent-r-tiny", help="recipes, as in a,b (%(default)s)")
     add("--targets", default=",".join(recipes.target_names()), help="(all)")
+    add("--calibrate-on", default=CALIBRATION, help="(%(default)s)")
     add("--judge-on", default=",".join(SPLITS), help="(%(default)s)")
+    add("--render", action="store_true", help="only write the page again, from the JSON")
     add("--json", type=Path, default=RESULT, help="(%(default)s)")
     add("--page", type=Path, default=PAGE, help="rendered there, between its marks (%(default)s)")
     return command.run(_main, arguments, argv)
 
 
 def _main(options: argparse.Namespace) -> int:
+    if options.render:
+        render(options.page, json.loads(options.json.read_text(encoding="utf-8")))
+        return 0
     rows = []
     with tempfile.TemporaryDirectory() as folder, Steps() as steps:
         for model in options.models.split(","):
             for target in options.targets.split(","):
-                judge_on = options.judge_on.split(",")
-                rows.append(measure(model, target, judge_on, Path(folder), steps))
+                words = options.calibrate_on.split(","), options.judge_on.split(",")
+                rows.append(measure(model, target, *words, Path(folder), steps))
     content = {
         "machine": processor(),
         "when": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "calibrated_on": options.calibrate_on,
         "judged_on": options.judge_on,
         "protocol": "strict; sensor davis346; one thread; states carried; one window side by side "
         "with float32 in ONNX Runtime, median of 25 after 5",
@@ -161,7 +188,7 @@ def render(page: Path, content: dict[str, Any]) -> None:
     if not found:
         raise ValueError(f"{page}: no {BEGIN} .. {END} in it")
     words = f"{content['machine']}, {content['when'][:10]}; {content['protocol']}. Judged on "
-    words += f"{content['judged_on']}."
+    words += f"{content['judged_on']}; int8 calibrated on {content['calibrated_on']}."
     new = f"{before}{BEGIN}\n{words}\n\n{table(content['rows'])}\n{END}{after}"
     page.write_text(new, encoding="utf-8")
 

@@ -44,7 +44,7 @@ def worst_window(worst: Worst) -> Any:
     if worst.image.dtype == np.uint8 and worst.image.ndim == 3:
         panels.append((worst.where, events_picture(worst.image)))
     if worst.truth is not None:
-        panels.append(("true depth", depth_picture(worst.truth)))
+        panels.append(("true depth", depth_picture(_filled(worst.truth))))
     panels.append(("float32", depth_picture(worst.fp32, near_far=shown)))
     finite = np.where(np.isfinite(worst.target), worst.target, 0)
     panels.append(("target", depth_picture(finite, near_far=shown)))
@@ -53,6 +53,13 @@ def worst_window(worst: Worst) -> Any:
     words = f"difference, mean {100 * worst.absrel:.2g} %, white {100 * FULL_ERROR:.0f} %"
     panels.append((words, np.repeat(grey[..., None], 3, axis=2)))
     return _row(panels)
+
+
+def _filled(depth: NDArray[Any]) -> NDArray[Any]:
+    """Sparse true depth, for the eye: an unknown pixel takes its upper or left neighbour's."""
+    for axis in (0, 1):
+        depth = np.where(depth > 0, depth, np.roll(depth, 1, axis))
+    return depth
 
 
 def _row(panels: Sequence[tuple[str, NDArray[Any]]]) -> Any:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 HARM_WINDOWS = 8
 """Over which the harm of one layer is measured."""
 
-BLAME_MINUTES = 5.0
+BLAME_MINUTES = 1.0
 """For measuring harms where nothing is restored: only to name the cause."""
 
 
@@ -163,7 +163,7 @@ class Prover:
             self._onnx,
             self._contract,
             lambda: calibration,
-            lambda windows: self._told(f"calibrated on {windows} windows", None),
+            lambda windows: self._told("calibration", None),
         )
         self._told(self._target.file, None)
         path = form.write(self._folder)

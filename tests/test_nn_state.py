@@ -154,10 +154,10 @@ def test_a_baked_model_gives_the_same_depth_for_its_size_and_refuses_others(
     recurrent: DepthAnyEvent, images: torch.Tensor
 ) -> None:
     baked = recurrent.bake(HEIGHT, WIDTH)
-    assert torch.equal(baked(images)[0], recurrent(images)[0])
+    torch.testing.assert_close(baked(images)[0], recurrent(images)[0], rtol=1e-4, atol=1e-5)
     assert list(baked.state_dict()) == list(recurrent.state_dict())
     other = torch.zeros(1, 3, HEIGHT, 2 * WIDTH)
-    with pytest.raises(ValueError, match=r"baked for a grid of \(7, 9\), got \(7, 19\)"):
+    with pytest.raises(ValueError, match=r"baked for images of \(\d+, \d+\) pixels, got"):
         baked(other)
     recurrent(other)  # the original still takes any size
 

@@ -62,7 +62,7 @@ def test_the_commands_of_the_readme_parse(capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_the_targets_and_sensors_of_the_readme_exist() -> None:
-    for target in re.findall(r"--target (\S+)", README):
+    for target in re.findall(r"--target ([\w-]+)", README):
         assert target in recipes.target_names()
     for sensor in re.findall(r"--sensor ([a-z]\w+)", README):
         assert sensor in recipes.sensor_names()

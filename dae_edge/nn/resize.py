@@ -24,9 +24,16 @@ class Bicubic(nn.Module):
         self.register_buffer("columns", None, persistent=False)
 
     def forward(self, image: Tensor, size: tuple[int, int]) -> Tensor:
-        """[B, C, H, W] -> [B, C, *size]; may overshoot the image's range."""
+        """[B, C, H, W] -> [B, C, *size]; may overshoot the image's range.
+
+        Raises:
+            ValueError: baked for images of another size.
+        """
         if self.rows is None or self.columns is None:
             return functional.interpolate(image, size=size, mode="bicubic", align_corners=False)
+        wanted, got = (self.rows.shape[1], self.columns.shape[0]), tuple(image.shape[-2:])
+        if got != wanted:
+            raise ValueError(f"baked for images of {wanted} pixels, got {got}")
         return self.rows @ image @ self.columns
 
     def bake(self, height: int, width: int, size: tuple[int, int]) -> None:

@@ -214,6 +214,19 @@ def test_a_search_stops_at_its_bounds() -> None:
     assert not stopped.found.finished
 
 
+def test_a_search_that_ran_out_of_time_goes_on_with_time_of_its_own(tmp_path: Path) -> None:
+    memory = Memory(tmp_path / "search.json", "key")
+    first = search(Arithmetic({f"node{n}": 0.02 for n in range(10)}), memory)
+    first.restore()
+    first.found.seconds = 1e6  # of earlier runs, all together
+    first.found.attempts.clear()
+    memory.write(first.found)
+    again = Arithmetic({f"node{n}": 0.02 for n in range(10)})
+    assert search(again, memory).restore() is not None
+    assert again.tried
+    assert again.measured == []
+
+
 def test_the_worst_layers_are_named_and_the_front_has_no_point_that_another_beats() -> None:
     engine = Arithmetic({f"node{n}": 0.01 * n for n in range(10)})
     made = search(engine, Memory(None, ""))

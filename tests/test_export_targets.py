@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,8 @@ def test_every_target_is_exported_and_its_bundle_tells_what_was_proven(
         assert report["quantized_layers"] > 80
     if target.backend.startswith("tensorrt"):
         assert "dae-export --finish" in page
-        assert report["ahead_of_time"]["built"] in (True, False)
+        installed = find_spec("tensorrt_rtx_bindings") is not None
+        assert report["ahead_of_time"]["built"] is installed
     else:
         model = dae.load(out, threads=1)
         assert model.stream() is not None
@@ -146,7 +148,6 @@ def test_a_bundle_over_its_budget_is_written_if_asked_for_and_loading_it_warns(
     out = tmp_path / "student.dae"
     target = quick("ov-bf16", int8={}, budget={**load_target("ov-bf16").budget, "drift": []})
     export_bundle(small_recipe, target, small_sensor, out, weights=weights, wishes=wishes)
-    assert bundle.read(out).manifest["verdict"]["passed"] in (True, False)
     if bundle.read(out).manifest["verdict"]["passed"]:
         pytest.skip("this CPU computes bfloat16 as float32")
     assert "FAILED" in (out / "report.md").read_text()
@@ -208,8 +209,7 @@ def test_an_export_that_is_killed_leaves_no_half_bundle(tmp_path: Path) -> None:
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         time.sleep(seconds)
         process.send_signal(signal.SIGKILL)
-        finished = process.wait() == 0
+        process.wait()
         found = [path for path in tmp_path.iterdir() if not path.name.startswith(".")]
         for path in found:  # whole, or not there
             bundle.read(path).verify()
-        assert not found or finished or os.name == "nt" or bundle.read(found[0]).verify() is None

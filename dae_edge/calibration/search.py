@@ -144,7 +144,7 @@ class Search:
         budget: To hold.
         harm: Quantizes one layer alone and says (AbsRel, 1 - delta1) to float32.
         attempt: Makes and judges a choice: judgement, latency in ms, and as a part of float32's.
-        minutes: Bound, over all runs of the same search.
+        minutes: Bound of this run; the next one goes on from what it found.
         most: Part of the layers that may be kept.
         memory: Where it is kept.
         progress: Told of what is done and of the part that is.
@@ -169,7 +169,8 @@ class Search:
         self._most = max(1, int(most * len(self._layers)))
         self._memory, self._progress = memory, progress
         self.found = memory.read()
-        self._began = time.monotonic() - self.found.seconds
+        self._spent_before = self.found.seconds
+        self._began = time.monotonic()
 
     def measure(self) -> list[Harm]:
         """The harm of every layer, worst first; of those there was time for."""
@@ -221,7 +222,7 @@ class Search:
         return time.monotonic() - self._began > self._seconds
 
     def _keep(self) -> None:
-        self.found.seconds = time.monotonic() - self._began
+        self.found.seconds = self._spent_before + time.monotonic() - self._began
         self._memory.write(self.found)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -116,8 +117,6 @@ def _input(sample: datasets.Sample, contract: Contract, *, white: bool) -> NDArr
 
 
 def _scaled(sample: datasets.Sample, contract: Contract, *, white: bool) -> NDArray[Any]:
-    from dataclasses import replace
-
     assert sample.events is not None  # the sample is a recording
     events = sample.events.copy()
     for axis, own, wanted in zip("xy", sample.sensor, contract.sensor, strict=True):

@@ -261,14 +261,15 @@ class Prover:
             attempt=attempt,
             minutes=self._minutes or BLAME_MINUTES,
             most=self._most,
-            memory=self._memory(form),
+            memory=self._memory(form, judge),
             progress=self._told,
         )
 
-    def _memory(self, form: Form) -> Memory:
+    def _memory(self, form: Form, judge: Judge) -> Memory:
+        """Of this search: another model, calibration, judgement or setting is another search."""
         key = hashlib.sha256()
         known = [sha256_of(self._onnx), digest(form.sequences), self._target.name]
-        known += [json.dumps(self._target.int8), str(self.budget), *self._wishes.judge_on]
+        known += [json.dumps(self._target.int8), str(self.budget), digest(judge.sequences)]
         key.update("\n".join(known).encode())
         name = f"{self._recipe.name}-{self._target.name}-{key.hexdigest()[:16]}.json"
         folder = self._wishes.memory

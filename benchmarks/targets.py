@@ -1,7 +1,8 @@
 """``python -m benchmarks.targets``: what each target loses and gains, as JSON and Markdown.
 
 Exports every combination with the ordinary command's code, and judges on the synthetic test splits,
-so that each row is a bundle that anyone can make again. What cannot be exported says why.
+so that each row is a bundle that anyone can make again. What cannot be exported says why. A row is
+kept as soon as it is measured; rows of this machine that are not asked for stay as they are.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from datetime import datetime, timezone
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -158,26 +160,40 @@ def _main(options: argparse.Namespace) -> int:
     if options.render:
         render(options.page, json.loads(options.json.read_text(encoding="utf-8")))
         return 0
-    rows = []
-    with tempfile.TemporaryDirectory() as folder, Steps() as steps:
+    words = options.calibrate_on.split(","), options.judge_on.split(",")
+    with Steps() as steps:
         for model in options.models.split(","):
             for target in options.targets.split(","):
-                words = options.calibrate_on.split(","), options.judge_on.split(",")
-                rows.append(measure(model, target, *words, Path(folder), steps))
-    content = {
+                with tempfile.TemporaryDirectory() as folder:
+                    row = measure(model, target, *words, Path(folder), steps)
+                content = _kept(options, row)
+    render(options.page, content)
+    print(table(content["rows"]))
+    return 0
+
+
+def _kept(options: argparse.Namespace, row: dict[str, Any]) -> dict[str, Any]:
+    """The file's content with one row new; those of earlier runs stay."""
+    content: dict[str, Any] = {}
+    if options.json.is_file():
+        content = json.loads(options.json.read_text(encoding="utf-8"))
+    before = content["rows"] if content.get("machine") == processor() else []
+    rows = {(one["model"], one["target"]): one for one in [*before, row]}
+    models, targets = recipes.recipe_names(), recipes.target_names()
+    content |= {
         "machine": processor(),
         "when": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "calibrated_on": options.calibrate_on,
         "judged_on": options.judge_on,
         "protocol": "strict; sensor davis346; one thread; states carried; one window side by side "
         "with float32 in ONNX Runtime, median of 25 after 5",
-        "rows": rows,
+        "rows": [rows[key] for key in product(models, targets) if key in rows],
     }
     options.json.parent.mkdir(parents=True, exist_ok=True)
-    options.json.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    render(options.page, content)
-    print(table(rows))
-    return 0
+    beside = options.json.with_suffix(".part")
+    beside.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    beside.replace(options.json)
+    return content
 
 
 def render(page: Path, content: dict[str, Any]) -> None:

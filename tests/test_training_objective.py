@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ torch = pytest.importorskip("torch", exc_type=ImportError)
 from torch import Tensor
 
 from dae_edge.nn import DepthAnyEvent, E2Depth, ModelConfig
+from dae_edge.protocols import Strict
 from training import losses
 from training.objective import objective, spread_by_image
 from training.recipe import Term
@@ -117,8 +119,17 @@ def test_aligned_losses_do_not_see_scale_and_shift(space: Any, model: DepthAnyEv
     assert float(loss_of(model, right, depth[:3], Term("l1", space))) < 1e-3
 
 
-@pytest.mark.parametrize("space", SPACES)
-@pytest.mark.parametrize("name", NAMES)
+def test_abs_rel_is_what_evaluation_says_after_alignment(
+    model: DepthAnyEvent, own: Tensor, depth: Tensor
+):
+    prediction = predicted(model, own, "depth", size=(32, 40), range_m=RANGE_M)
+    strict = Strict(range_m=RANGE_M)
+    said = [strict.frame(prediction[i, 0].numpy(), depth[i].numpy())["abs_rel"] for i in range(3)]
+    loss = loss_of(model, own, depth, Term("abs_rel", "depth"))
+    assert float(loss) == pytest.approx(sum(said) / 4, rel=1e-4)  # one image has no truth
+
+
+@pytest.mark.parametrize(("name", "space"), [*product(NAMES, SPACES), ("abs_rel", "depth")])
 @pytest.mark.parametrize("start", [0.1, 0.0, -1.0])
 def test_every_loss_in_every_space_has_a_finite_gradient_wherever_the_output_is(
     name: Any, space: Any, start: float, model: DepthAnyEvent, depth: Tensor

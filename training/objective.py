@@ -63,16 +63,22 @@ def _loss(
         return _multi_scale_gradient(prediction, target, mask, scales=term.scales)
     if term.name == "gradient":
         return _gradient(prediction, target, mask, term, mean)
-    # In float64: a network at its start says nearly the same everywhere.
-    fit = losses.scale_and_shift(prediction.double(), target.double(), mask)
-    scale, shift = (number.float()[:, None, None, None] for number in fit)
-    aligned = scale * prediction + shift
+    aligned = _aligned(prediction, target, mask)
+    if term.name == "abs_rel":
+        return _mean_by_image((aligned - target).abs() / target, mask)
     data = losses.halved_mse(aligned, target, mask, reduction=term.reduction)
     if term.reduction == "batch":
         data = data * _part(mask, mean)
     if term.alpha == 0:
         return data
     return data + term.alpha * _gradient(aligned, target, mask, term, mean)
+
+
+def _aligned(prediction: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    """By least squares, in float64: a network at its start says nearly the same everywhere."""
+    fit = losses.scale_and_shift(prediction.double(), target.double(), mask)
+    scale, shift = (number.float()[:, None, None, None] for number in fit)
+    return scale * prediction + shift
 
 
 def _gradient(

@@ -206,13 +206,17 @@ def _terms(table: Table) -> tuple[Term, ...]:
 
 
 def _usual(name: str) -> Space:
-    return "log" if name == "silog" else "inverse"
+    return {"silog": "log", "abs_rel": "depth"}.get(name, "inverse")  # type: ignore[return-value]
 
 
 def _checked(term: Term, where: str) -> Term:
     if term.name == "silog" and term.space != "log":
         raise ValueError(
             f"{where}: silog compares logarithms: space must be 'log', got {term.space!r}"
+        )
+    if term.name == "abs_rel" and term.space != "depth":
+        raise ValueError(
+            f"{where}: abs_rel compares depths: space must be 'depth', got {term.space!r}"
         )
     if term.reduction == "batch" and term.name not in ("ssi", "gradient"):
         raise ValueError(f"{where}: reduction 'batch' is for ssi and gradient, got {term.name!r}")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 Space: TypeAlias = Literal["depth", "inverse", "log"]
-LossName: TypeAlias = Literal["ssi", "silog", "gradient", "multi_scale_gradient", "l1"]
+LossName: TypeAlias = Literal["ssi", "silog", "gradient", "multi_scale_gradient", "l1", "abs_rel"]
 Labels: TypeAlias = Literal["truth", "proxy", "hybrid"]
 Schedule: TypeAlias = Literal["cosine", "constant"]
 Amp: TypeAlias = Literal["off", "bf16", "fp16"]

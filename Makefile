@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 export PIP_CONSTRAINT = $(CURDIR)/.ci/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
-SOURCES = pyproject.toml .ci/constraints.txt runtime/CMakeLists.txt runtime/python.c $(wildcard runtime/src/* runtime/include/*)
+SOURCES = pyproject.toml .ci/constraints.txt runtime/CMakeLists.txt $(wildcard runtime/src/* runtime/include/* runtime/python/*)
 
 .PHONY: demo test check clean
 

@@ -17,12 +17,13 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmarks.matrix import file_name, protocol, write
+from benchmarks.pages import paragraph, put
 from dae_edge.bench import matrix
 from dae_edge.bench.case import Case
 from dae_edge.bench.devices import open_device
 from dae_edge.bench.plots import COLOURS, Axis, Plot, span
 from dae_edge.bench.record import Record, Result, read, write_whole
-from dae_edge.bench.statistics import SEED
 from dae_edge.bench.tree import Tree
 from dae_edge.cli.progress import Steps
 from dae_edge.default_model import student_bundle
@@ -73,8 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments.add_argument("--render", action="store_true", help="only make plots and tables anew")
     options = arguments.parse_args(argv)
     device = open_device("auto", Tree())
-    name = options.name or re.sub(r"[^a-z0-9]+", "-", device.name.lower()).strip("-")
-    path = HERE / "results" / f"{name}-scaling.json"
+    path = HERE / "results" / f"{options.name or file_name(device.name)}-scaling.json"
     if not options.render:
         pattern = Case("", str(SAMPLE), windows=-(-options.windows // options.launches), threads=1)
         cases = all_cases(pattern)
@@ -85,19 +85,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             launches=options.launches,
             progress=lambda done, label: print(f"[{done}/{total}] {label}", file=sys.stderr),
         )
-        protocol = {
-            "scenario": "single",
-            "launches": options.launches,
-            "windows": pattern.windows,
-            "duration_s": None,
-            "pin": None,
-            "speed": 1.0,
-            "streams": 1,
-            "seed": SEED,
-            "recording": results[0].launches[0]["recording"],
-        }
+        how = protocol(pattern, options.launches, results)
         date = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        Record(device.as_dict(), protocol, results, failed, {"date": date}).write(path)
+        write(Record(device.as_dict(), how, results, failed, {"date": date}), path)
     render(HERE / "README.md", path)
     return 0
 
@@ -126,10 +116,9 @@ def all_cases(pattern: Case) -> list[Case]:
 def render(readme: Path, path: Path) -> None:
     """Plots beside the result, tables between the marks of the page."""
     record = read(path)
-    told = [f"Measured {record.extra.get('date', '')[:10]} on {record.machine['name']}, with the"]
-    told += [
-        f"shipped student, median ms; every sample: [results/{path.name}](results/{path.name})."
-    ]
+    about = f"Measured {record.extra.get('date', '')[:10]} on {record.machine['name']}, with the "
+    about += "shipped student, median ms; every sample: "
+    told = [paragraph(f"{about}[results/{path.name}](results/{path.name}).")]
     for series in SERIES:
         results = [r for r in record.results if r.case.label.startswith(f"{series.key}: ")]
         if not results:
@@ -141,13 +130,8 @@ def render(readme: Path, path: Path) -> None:
         told += [f"![{series.heading}](results/{picture.name})", "", *table(series, results)]
     unstable = sorted({r.case.label for r in record.results if not r.stable})
     if unstable:
-        told += ["", f"Called unstable by the tool's own rules: {'; '.join(unstable)}."]
-    text = readme.read_text(encoding="utf-8")
-    before, _, rest = text.partition(BEGIN)
-    _, found, after = rest.partition(END)
-    if not found:
-        raise ValueError(f"{readme}: lacks the marks {BEGIN} and {END}")
-    write_whole(readme, before + BEGIN + "\n" + "\n".join(told) + "\n" + END + after)
+        told += ["", paragraph(f"Called unstable by the tool's own rules: {'; '.join(unstable)}.")]
+    put(readme, BEGIN, END, told)
 
 
 def table(series: Series, results: Sequence[Result]) -> list[str]:

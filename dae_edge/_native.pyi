@@ -1,4 +1,4 @@
-"""The C core (runtime/), bound in runtime/python.c.
+"""The C core (runtime/), bound in runtime/python/.
 
 Buffers are the caller's; long calls release the GIL.
 """

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ class Recipe:
         stepwise_parity: Compare engines window by window from torch's state, for models in which
             rounding grows from window to window, whatever computes them.
         frames: The model takes RGB frames instead of events.
+        parity: Limits of parity that this model needs wider than a target's, by metric.
     """
 
     name: str
@@ -45,6 +46,11 @@ class Recipe:
     voxel_bins: int = 0
     stepwise_parity: bool = False
     frames: bool = False
+    parity: Mapping[str, float] = field(default_factory=dict)
+
+    def widened(self, limits: Mapping[str, float]) -> dict[str, float]:
+        """A target's limits of parity, each at least as wide as this model needs it."""
+        return {name: max(limit, self.parity.get(name, 0.0)) for name, limit in limits.items()}
 
 
 @dataclass(frozen=True)
@@ -121,6 +127,7 @@ def load_recipe(name: str) -> Recipe:
             data["input"].get("voxel_bins", 0),
             data.get("parity", {}).get("stepwise", False),
             data["input"].get("frames", False),
+            {key: value for key, value in data.get("parity", {}).items() if key != "stepwise"},
         )
 
 

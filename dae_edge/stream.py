@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from threading import Lock
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -12,13 +13,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dae_edge._native import Encoder
 from dae_edge.depth import Depth, Health
 from dae_edge.errors import ContractError
-from dae_edge.events import Events, as_events
+from dae_edge.events import as_events
+from dae_edge.sources.decoding import Undecoded
 
 if TYPE_CHECKING:
     from dae_edge.model import Model
     from dae_edge.windows import WindowEncoder
+
+_Take = Callable[[int], tuple[int, bool]]
+"""Takes a packet in from an offset on: (how much was taken, whether a window is ready)."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +71,9 @@ class DepthStream:
         """Take a packet of events; give the depth of each window that ended with it.
 
         Args:
-            events: Structured array with fields t (microseconds), x, y and on, in time order.
+            events: Structured array with fields t (microseconds), x, y and on, in time order; or a
+                packet of ``Source.undecoded``, which gives the same depth sooner. What is not
+                decoded has no time yet: ``health.backlog_us`` is 0 then.
             newest_only: Of several windows that end in this packet run only the newest; for
                 catching up when the computer is slower than the camera. The others count as
                 ``health.dropped_windows``.
@@ -74,7 +82,7 @@ class DepthStream:
             Zero or more depths, oldest first.
 
         Raises:
-            TypeError: ``events`` is no array of events.
+            TypeError: ``events`` is neither.
             RuntimeError: another thread, or an unfinished ``each``, is using this stream.
         """
         return list(self.each(events, newest_only=newest_only))
@@ -86,10 +94,10 @@ class DepthStream:
         asked for are not taken in: run it to its end. Until then nothing else may move the stream.
         """
         began = perf_counter()
-        packet = np.ascontiguousarray(as_events(events))
         with self._alone():
+            take, newest_us = self._taking(events)
             try:
-                yield from self._windows(packet, began, newest_only)
+                yield from self._windows(take, newest_us, began, newest_only)
             finally:
                 self._count()
 
@@ -168,12 +176,22 @@ class DepthStream:
         finally:
             self._lock.release()
 
-    def _windows(self, packet: Events, began: float, newest_only: bool) -> Iterator[Depth]:
-        newest = int(packet["t"][-1]) if len(packet) else None
+    def _taking(self, packet: Any) -> tuple[_Take, int | None]:
+        """How the encoder takes a packet, and its newest time where that is known."""
+        if isinstance(packet, Undecoded):
+            if isinstance(self._encoder, Encoder):
+                return partial(self._encoder.push_bytes, packet.decoder, packet.data), None
+            packet = packet.events()  # voxel grids need them
+        events = np.ascontiguousarray(as_events(packet))
+        return partial(self._encoder.push, events), int(events["t"][-1]) if len(events) else None
+
+    def _windows(
+        self, take: _Take, newest: int | None, began: float, newest_only: bool
+    ) -> Iterator[Depth]:
         waiting: _Rendered | None = None
         offset = 0
         while True:
-            used, ready = self._encoder.push(packet, offset)
+            used, ready = take(offset)
             offset += used
             if not ready:
                 break

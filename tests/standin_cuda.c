@@ -107,7 +107,7 @@ int cuCtxPopCurrent_v2(void** context) {
 
 static int allocate(uintptr_t* start, size_t size, int kind) {
     if (memories == MOST || size == 0) return INVALID;
-    *start = (uintptr_t)malloc(size);
+    *start = (uintptr_t)aligned_alloc(256, (size + 255) / 256 * 256); /* as the driver does */
     memset((void*)*start, 0xFF, size);
     memory[memories].start = *start, memory[memories].size = size, memory[memories].kind = kind;
     return memories++, OK;

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from dae_edge import bundle
 from dae_edge.backends import CPU, Engine, load_engine
+from dae_edge.backends.parity import compare
 from dae_edge.contract import Contract
 from dae_edge.errors import ContractError
 from dae_edge.recipes import Recipe, Sensor, load_target
@@ -52,8 +53,7 @@ def images() -> list[NDArray[np.uint8]]:
 def truth(
     small_bundle: Path, small_recipe: Recipe, small_sensor: Sensor, images: list[NDArray[np.uint8]]
 ) -> Any:
-    from dae_edge.export.graph import ContractGraph
-    from dae_edge.export.parity import roll_torch
+    from dae_edge.export.graph import ContractGraph, roll_torch
     from dae_edge.nn import DepthAnyEvent, ModelConfig, seeded_state_dict
 
     model = DepthAnyEvent(ModelConfig(**small_recipe.model)).eval()
@@ -74,10 +74,8 @@ def test_every_engine_gives_what_torch_gives_with_the_state_carried(
     file: str,
     target: str,
 ) -> None:
-    from dae_edge.export.parity import compare
-
     engine = load_engine(name, small_bundle / file, contract, threads=1)
-    parity = compare(engine, images, truth, load_target(target).parity)
+    parity = compare(engine, images, truth, load_target(target).parity, reference="torch")
     assert len(parity.windows) == WINDOWS
     assert parity.passed, parity.worst
 

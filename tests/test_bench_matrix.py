@@ -13,6 +13,7 @@ pytest.importorskip("onnxruntime")
 
 from benchmarks import matrix_report, peers, scaling
 from dae_edge.bench.case import Case
+from dae_edge.bench.text import notices
 from dae_edge.bench.windows import read_windows
 from dae_edge.model import load
 from dae_edge.sample import SAMPLE
@@ -97,9 +98,27 @@ def test_promised_ratios_are_of_the_samples():
     names = ("torch eager: depthanyevent-r, 1 thread", "depthanyevent-r ov-int8, 1 thread")
     for result, label in zip((slow, fast), names, strict=True):
         result.case = replace(result.case, label=label, threads=1)
-    (row,) = [row for row in matrix_report.claims(record) if "not measured" not in row]
+    (row,) = [row for row in matrix_report.claims(record)[2:] if "not measured" not in row]
     assert "| 2.95 |" in row
     assert row.endswith("| 6 |")
+    fast.about["date"] = "2026-01-02T00:00:00+00:00"
+    assert any("| not measured on one day | - |" in row for row in matrix_report.claims(record))
+
+
+def test_the_page_says_which_rows_are_older_and_which_are_over_their_budget():
+    record = small_record()
+    record.results[0].about |= {"date": "2026-01-02T00:00:00+00:00", "passed": False}
+    told = list(matrix_report.doubts(record))
+    assert "measured on more than one day: 1 cases on an earlier one; 1 cases on 2026-01-02" in told
+    assert "over the budget of its target, measured all the same: quick" in told
+    assert any("quick: over its budget" in line for line in notices(record))
+
+
+def test_what_was_not_measured_for_one_reason_is_one_line():
+    record = small_record()
+    record.not_measured |= {"lost": "no engine", "left": "no time"}
+    told = list(matrix_report.doubts(record))
+    assert told[-2:] == ["not measured: gone; lost: no engine", "not measured: left: no time"]
 
 
 def test_scaling_has_a_row_and_a_point_for_each_case(tmp_path: Path):

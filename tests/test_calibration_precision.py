@@ -140,6 +140,26 @@ def test_int8_is_close_to_float32_in_both_engines_and_a_quarter_of_the_size(
     assert in_openvino < 1.5 * in_ort  # borders too: padding comes before quantization
 
 
+def test_weights_alone_in_int8_need_no_calibration_and_move_depth_less(
+    calibrated: Int8,
+    small_bundle: Path,
+    contract: Contract,
+    windows: WindowSequence,
+    tmp_path: Path,
+) -> None:
+    model = graph.load(small_bundle / "model.onnx")
+    found = layers.quantizable(model)
+    path, both = tmp_path / "w8.onnx", tmp_path / "int8.onnx"
+    graph.save(qdq.weights_to_int8(model, found), path)
+    graph.save(calibrated.model(), both)
+    kinds = Counter(node.op_type for node in onnx.load(path).graph.node)
+    assert (kinds["QuantizeLinear"], kinds["DequantizeLinear"]) == (0, len(found))
+    assert path.stat().st_size < 0.32 * (small_bundle / "model.onnx").stat().st_size
+    of_weights = far(path, "onnxruntime", small_bundle, contract, windows)
+    assert 0 < of_weights < 0.7 * far(both, "onnxruntime", small_bundle, contract, windows)
+    assert far(path, "openvino", small_bundle, contract, windows) < 0.2
+
+
 def test_layers_that_are_kept_have_no_quantizer(calibrated: Int8) -> None:
     keep = {layer.name for layer in calibrated.layers[::2]}
     model = calibrated.model(keep)

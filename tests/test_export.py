@@ -9,7 +9,6 @@ import shutil
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -22,11 +21,9 @@ pytest.importorskip("openvino")
 
 import dae_edge as dae
 from dae_edge import bundle
-from dae_edge.backends import load_engine
 from dae_edge.contract import Contract
 from dae_edge.export import ExportResult, export_bundle
 from dae_edge.export.graph import check_onnx
-from dae_edge.export.parity import Parity, WindowError, compare
 from dae_edge.nn import DepthAnyEvent, ModelConfig, seeded_state_dict
 from dae_edge.recipes import Recipe, Sensor, load_target
 from dae_edge.sample import sample_windows
@@ -230,35 +227,3 @@ def test_weights_that_do_not_fit_leave_nothing(
     with pytest.raises(dae.FormatError, match=r"junk\.pth"):
         export_bundle(small_recipe, target, small_sensor, out, weights=tmp_path / "junk.pth")
     assert sorted(os.listdir(tmp_path)) == ["junk.pth", "student.pth"]
-
-
-def test_parity_finds_what_is_not_finite_and_what_is_too_far(
-    small_bundle: Path, small_sensor: Sensor
-) -> None:
-    contract = bundle.read(small_bundle).contract
-    engine = load_engine("onnxruntime", small_bundle / "model.onnx", contract, threads=1)
-    images = list(islice(sample_windows(Contract((112, 84), (84, 112), ()), window_us=50_000), 2))
-    session = engine.session()
-    truth: list[Any] = []
-    for image in images:
-        session.image[...] = image
-        depth = session.run()
-        truth.append((depth, session.state()))
-    limits = {"depth_mean": 1e-6, "depth_p999": 1e-6, "state": 1e-6}
-    same = compare(engine, images, truth, limits)
-    assert same.passed
-    assert same.worst == {"depth_mean": 0.0, "depth_p999": 0.0, "state": 0.0}
-    truth[1][1]["layer2.cell"][0, 0, 0, 0] += 1.0
-    moved = compare(engine, images, truth, limits)
-    assert not moved.passed
-    assert moved.worst["state"] > 0.1
-    assert moved.worst["depth_mean"] == 0.0
-
-
-def test_a_window_that_is_not_finite_fails_whatever_the_limits() -> None:
-    infinite = float("inf")
-    limits = {"depth_mean": infinite, "depth_p999": infinite, "state": infinite}
-    good = WindowError(0.0, 0.0, 0.0, finite=True)
-    bad = WindowError(infinite, infinite, infinite, finite=False)
-    assert Parity("engine", limits, (good, good)).passed
-    assert not Parity("engine", limits, (good, bad)).passed

@@ -56,7 +56,7 @@ def test_every_target_has_its_file_name_and_an_engine(name: str) -> None:
     assert target.name == name
     assert target.about
     assert target.backend in NAMES
-    assert re.fullmatch(r"model(\.fp16|\.int8)?\.onnx|model\.xml", target.file)
+    assert re.fullmatch(r"model(\.fp16|\.int8|\.w8)?\.onnx|model\.xml", target.file)
     assert set(target.precision) == {"weights", "compute", "state"}
     assert target.precision["compute"] in COMPUTE
     assert target.parity or target.budget, "nothing is promised"
@@ -67,7 +67,18 @@ def test_every_target_has_its_file_name_and_an_engine(name: str) -> None:
         budget = Budget.read(target.budget, name)
         assert 0 < budget.absrel <= 0.01 >= budget.delta1 > 0
     assert set(target.form) <= set(PASSES)
-    assert bool(target.int8) == (target.precision["compute"] == "int8") == bool(target.search)
+    int8 = target.precision["compute"].startswith("int8")
+    assert bool(target.int8) == int8 == bool(target.search)
+
+
+def test_a_model_widens_limits_of_parity_and_never_narrows_them() -> None:
+    limits = recipes.load_target("onnx-fp32").parity
+    ereformer = recipes.load_recipe("ereformer-small")
+    wide = ereformer.widened(limits)
+    assert {name for name in limits if wide[name] != limits[name]} == {"state"}
+    assert wide["state"] > limits["state"]
+    assert ereformer.widened({"state": 0.1}) == {"state": 0.1}
+    assert recipes.load_recipe("depthanyevent").widened(limits) == limits
 
 
 @pytest.mark.parametrize("name", recipes.sensor_names())

@@ -80,6 +80,28 @@ def test_what_was_written_as_dat_is_read(tmp_path):
     np.testing.assert_array_equal(all_of(open_raw(dat_file(tmp_path / "clip.dat", events))), events)
 
 
+@pytest.mark.parametrize("name", REAL)
+def test_undecoded_packets_decode_to_the_same_events(recordings, monkeypatch, name):
+    monkeypatch.setattr(raw, "CHUNK_BYTES", 30_001)
+    source = open_raw(recordings / name)
+    wanted, counters = all_of(source), source.counters()
+    got = np.concatenate([packet.events() for packet in source.undecoded()])
+    np.testing.assert_array_equal(got, wanted)
+    assert source.counters() == counters
+
+
+def test_undecoded_packets_tell_progress_and_what_the_end_cut(tmp_path, monkeypatch):
+    path = dat_file(tmp_path / "clip.dat", random_events(1000))
+    path.write_bytes(path.read_bytes()[:-3])
+    monkeypatch.setattr(raw, "CHUNK_BYTES", 1000)
+    source = open_raw(path)
+    for _ in range(2):  # each pass starts anew
+        seen = [(source.progress(), len(packet.events())) for packet in source.undecoded()]
+        assert seen[0] == (pytest.approx(1 / 8, rel=0.01), 125)
+        assert seen[-1] == (1.0, 124)
+        assert (source.counters()["events"], source.counters()["truncated_bytes"]) == (999, 5)
+
+
 def test_packets_are_no_longer_than_asked_and_the_second_pass_equals_the_first(tmp_path):
     write_evt3(tmp_path / "clip.raw", random_events(5000), width=64, height=48)
     source = open_raw(tmp_path / "clip.raw", packet_events=100)

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bundles import edit_manifest
+from bundles import edit_manifest, write_bundle
 from numpy.typing import NDArray
 
 pytest.importorskip("onnx")
@@ -29,13 +29,15 @@ from standin_tensorrt import (
 from tiny_onnx import CONTRACT, FOR_TENSORRT, HEIGHT, LIMITS, WIDTH, tiny_bundle
 
 from dae_edge import bundle as bundles
+from dae_edge.backends import parity
 from dae_edge.backends.onnxruntime import OnnxRuntimeEngine
 from dae_edge.backends.tensorrt import cuda as cuda_module
 from dae_edge.backends.tensorrt import finish as finish_module
 from dae_edge.backends.tensorrt.cuda import CudaError
 from dae_edge.backends.tensorrt.engine import TensorRtEngine
-from dae_edge.backends.tensorrt.finish import finish_bundle
+from dae_edge.backends.tensorrt.finish import finish_bundle, limits_of
 from dae_edge.errors import BudgetError, ContractError, MissingExtraError
+from dae_edge.recipes import load_target
 from dae_edge.sample import sample_windows
 
 VERSIONS = ("10.3.0", "10.13.3.9", "11.4.0.106")
@@ -287,6 +289,29 @@ def test_an_engine_outside_a_bundle_or_of_another_contract_is_refused(
         TensorRtEngine(tmp_path / "alone" / "model.onnx", CONTRACT)
     with pytest.raises(ContractError, match=r"model\.onnx: the contract is not that of"):
         TensorRtEngine(path / "model.onnx", replace(CONTRACT, states=()))
+
+
+def test_limits_come_from_the_manifest_the_target_or_the_precision(tmp_path: Path) -> None:
+    written = bundles.read(write_bundle(tmp_path / "a.dae"))
+    onnx = written.path / "model.onnx"
+
+    def limits(**changes: Any) -> dict[str, float]:
+        manifest = {**written.manifest, "engine": {"file": "model.onnx"}, **changes}
+        return limits_of(replace(written, manifest=manifest), onnx)
+
+    assert limits(target="onnx-fp32") == load_target("onnx-fp32").parity
+    half = {"compute": "float16"}
+    assert limits(target="of a later version", precision=half) == parity.LIMITS["float16"]
+    assert limits(target="unknown", precision={"compute": "int8"}) == parity.LIMITS["int8"]
+    assert limits(engine={"file": "other.onnx"}, precision=half) == parity.LIMITS["float32"]
+    assert limits(parity=LIMITS, precision=half) == LIMITS
+    for bad in ("much", True, None, 0, -1, float("inf"), float("nan")):
+        with pytest.raises(ContractError, match=r"parity\.state: wanted a number above 0"):
+            limits(parity={**LIMITS, "state": bad})
+    with pytest.raises(ContractError, match=r"parity\.windows: wanted"):
+        limits(parity={**LIMITS, "windows": None})
+    with pytest.raises(ContractError, match=r"parity\.depth_mean: wanted"):
+        limits(parity=3)
 
 
 # ---- What goes wrong -----------------------------------------------------------------------------

@@ -195,7 +195,7 @@ def test_a_process_killed_while_it_publishes_leaves_no_half_engine(
 import os, sys
 from pathlib import Path
 sys.path.insert(0, {str(Path(__file__).parent)!r})
-from dae_edge.backends.tensorrt import gate, plans
+from dae_edge.backends.tensorrt import plans
 from dae_edge.backends.tensorrt.key import EngineKey
 passed = 0
 def watch(name, real):

@@ -13,7 +13,10 @@ from training.validation import DECIDES
 
 SIZE, LEFT, RIGHT, TOP = (900, 360), 70, 20, 28
 GROUND, LINE, TEXT, GRID = (24, 27, 34), (255, 176, 64), (226, 229, 234), (60, 65, 74)
-COLOURS = ((58, 158, 255), (120, 220, 130), (255, 120, 120), (200, 150, 255), (255, 208, 92))
+COLOURS = (
+    (58, 158, 255), (120, 220, 130), (255, 120, 120), (200, 150, 255),
+    (255, 208, 92), (90, 225, 225), (255, 150, 60), (190, 190, 190),
+)  # fmt: skip
 
 Points = Sequence[tuple[float, float]]
 
@@ -75,10 +78,11 @@ def _plot(page: Any, top: int, title: str, lines: Mapping[str, Points], last: fl
         value = math.exp(level) if scale is math.log else level
         draw.text((6, y - 6), f"{value:.3g}", fill=TEXT)
         draw.text((LEFT + width * share - 12, top + SIZE[1] - 20), f"{share * last:.0f}", fill=TEXT)
+    step = min(130, (width - 170) // max(1, len(lines)))
     for index, (name, points) in enumerate(lines.items()):
         colour = COLOURS[index % len(COLOURS)] if name else LINE
         path = [place(x, y) for x, y in points if math.isfinite(y)]
         draw.line(path, fill=colour, width=2)
         for x, y in path if name else ():
             draw.ellipse((x - 2, y - 2, x + 2, y + 2), fill=colour)
-        draw.text((LEFT + 220 + 130 * index, top + 6), name, fill=colour)
+        draw.text((LEFT + 170 + step * index, top + 6), name, fill=colour)

@@ -13,8 +13,8 @@ CPU = ("onnxruntime", "openvino", "openvino-stateful")
 
 NAMES = (*CPU, "tensorrt", "tensorrt-rtx")
 
-COMPUTE = ("float32", "bfloat16", "float16", "int8")
-"""What a target computes in: its own layers, where the file says no more."""
+COMPUTE = ("float32", "bfloat16", "float16", "int8", "int8+bfloat16")
+"""What a target computes in, where its file says no more: the layers; after a plus, the rest."""
 
 __all__ = ["COMPUTE", "CPU", "NAMES", "Engine", "Session", "load_engine"]
 

@@ -159,7 +159,7 @@ def _settings(threads: int | None, compute: str) -> dict[str, Any]:
         "PERFORMANCE_HINT": "LATENCY",
         "NUM_STREAMS": "1",
         # Said aloud: on CPUs with BF16 the default would be another precision than was verified.
-        "INFERENCE_PRECISION_HINT": "bf16" if compute == "bfloat16" else "f32",
+        "INFERENCE_PRECISION_HINT": "bf16" if compute.endswith("bfloat16") else "f32",
     }
     if threads is not None:
         settings["INFERENCE_NUM_THREADS"] = str(threads)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from dae_edge import bundle as bundles
 from dae_edge.bench.case import Case
@@ -67,14 +67,29 @@ def combine(
     return _told_apart(cases)
 
 
+class Launcher(Protocol):
+    """Runs a case once: see ``launch.launch``."""
+
+    def __call__(self, case: Case, tree: Tree, *, about: bool) -> dict[str, Any]:
+        """What the launch gave, or was kept of it."""
+
+
 def run(
     cases: Sequence[Case],
     tree: Tree,
     *,
     launches: int,
     progress: Callable[[int, str], None] = lambda done, label: None,
+    start: Launcher = launch,
 ) -> tuple[list[Result], dict[str, str]]:
     """Launch every case ``launches`` times, in turns.
+
+    Args:
+        cases: What to run.
+        tree: The machine.
+        launches: Of each case.
+        progress: Hears how many launches are done, and which case is next.
+        start: Makes a launch; one that keeps them can go on after a stop.
 
     Returns:
         Results, in the order of ``cases``; and why others could not be measured.
@@ -92,7 +107,7 @@ def run(
             if case.label in failed:
                 continue
             try:
-                found[case.label].append(launch(case, tree, about=not found[case.label]))
+                found[case.label].append(start(case, tree, about=not found[case.label]))
             except (ValueError, MissingExtraError, RuntimeError) as error:
                 failed[case.label] = error
     progress(done, "")

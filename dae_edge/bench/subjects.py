@@ -11,9 +11,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from dae_edge import bundle as bundles
+from dae_edge.backends.placement import placement
 from dae_edge.bench.accuracy import accuracy
 from dae_edge.bench.case import Case
-from dae_edge.bench.placement import placement
 from dae_edge.bench.windows import Windows
 from dae_edge.bundle import MANIFEST, sha256_of
 from dae_edge.events import Events
@@ -118,12 +118,14 @@ class BundleSubject:
         states = sum(
             int(np.prod(state.shape)) * np.dtype(state.dtype).itemsize for state in contract.states
         )
+        placed = placement(self.model.engine)
         return {
             "model": self.model.name,
             "target": manifest["target"],
             "engine": self.model.engine.description,
             "unit": self.model.unit,
             "trained": self.model.trained,
+            "passed": manifest["verdict"]["passed"] if "verdict" in manifest else None,
             "sensor": list(contract.sensor),
             "window_us": self.window_us,
             "hop_us": self._case.hop_us or self.window_us,
@@ -133,7 +135,7 @@ class BundleSubject:
             "parameters": manifest["model"].get("parameters"),
             "bundle_bytes": _size(self._bundle.path),
             "states_bytes": states,
-            "placement": placement(self.model.engine),
+            "placement": placed and placed.as_dict(),
             "accuracy": accuracy(self.model),
         }
 

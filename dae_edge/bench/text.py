@@ -77,6 +77,8 @@ def notices(record: Record) -> list[str]:
             told.append(f"unstable: {result.case.label}: and {more} more reasons")
         if result.about.get("unit") == UNTRAINED:
             told.append(f"{result.case.label}: {UNTRAINED}: fast or slow, its depth has no meaning")
+        if result.about.get("passed") is False:
+            told.append(f"{result.case.label}: over its budget, and written all the same")
     told += [f"not measured: {label}: {why}" for label, why in record.not_measured.items()]
     return told
 

@@ -1,7 +1,8 @@
 """From the portable ONNX to a target's file: the passes that calibrate/NAME.toml lists, in order.
 
-``int8``: Q/DQ before layers. ``half``: FP16, strongly typed. ``ir``: OpenVINO's IR. ``ir-half``:
-the same with weights in float16. ``nncf``: an INT8 IR by NNCF. No pass: ``model.onnx`` itself.
+``int8``: Q/DQ before layers. ``weights``: only their weights in int8, uncalibrated. ``half``: FP16,
+strongly typed. ``ir``: OpenVINO's IR. ``ir-half``: the same with weights in float16. ``nncf``: an
+INT8 IR by NNCF. No pass: ``model.onnx`` itself.
 """
 
 from __future__ import annotations
@@ -14,14 +15,15 @@ from typing import Any
 from dae_edge.calibration import graph
 from dae_edge.calibration.half import to_half
 from dae_edge.calibration.int8 import Int8, Settings
-from dae_edge.calibration.layers import Layer
+from dae_edge.calibration.layers import Layer, quantizable
 from dae_edge.calibration.openvino_ir import write_int8, write_ir
+from dae_edge.calibration.qdq import weights_to_int8
 from dae_edge.calibration.sequences import WindowSequence
 from dae_edge.contract import Contract
 from dae_edge.hints import closest
 from dae_edge.recipes import Target
 
-PASSES = ("int8", "half", "ir", "ir-half", "nncf")
+PASSES = ("int8", "weights", "half", "ir", "ir-half", "nncf")
 
 
 class Form:
@@ -90,11 +92,13 @@ class Form:
 
     def _onnx_form(self, passes: list[str], folder: Path, keep: Collection[str]) -> Path:
         """The passes on ONNX."""
-        if not {"int8", "half"} & set(passes):
+        if not {"int8", "weights", "half"} & set(passes):
             return self._onnx
         model: Any = graph.load(self._onnx)
         if self.calibrated is not None:
             model = self.calibrated.model(keep)
+        if "weights" in passes:
+            model = weights_to_int8(model, quantizable(model))
         if "half" in passes:
             model = to_half(model, self._contract)
         path = folder / "model.onnx"

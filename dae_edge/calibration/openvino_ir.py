@@ -1,8 +1,5 @@
-"""OpenVINO's own forms: IR files in FP32, FP16 and, by NNCF, INT8.
-
-OpenVINO runs the portable Q/DQ graph, but at half the speed of what NNCF makes for it; so this
-engine gets an INT8 form of its own, from the same ONNX and the same calibration windows.
-"""
+"""OpenVINO's own files: IR from an ONNX form, with weights in FP32 or FP16; and INT8 by NNCF, from
+the same ONNX and the same calibration windows, to compare with."""
 
 from __future__ import annotations
 

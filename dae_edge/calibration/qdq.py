@@ -53,6 +53,27 @@ def to_int8(model: Any, layers: list[Layer], ranges: Mapping[str, Range]) -> Any
     return model
 
 
+def weights_to_int8(model: Any, layers: list[Layer]) -> Any:
+    """Store the weights of layers as int8; what is computed stays float, and nothing is calibrated.
+
+    Args:
+        model: onnx.ModelProto in float32; changed.
+        layers: Whose weights.
+
+    Returns:
+        The model.
+    """
+    writer = _Writer(model, {})
+    chosen = {layer.name: layer for layer in layers}
+    for node in model.graph.node:
+        if node.name in chosen:
+            node.input[1] = writer.weights(node, chosen[node.name].weight)
+        writer.nodes.append(node)
+    replace_nodes(model, writer.nodes)
+    drop_unused_constants(model)
+    return model
+
+
 class _Writer:
     def __init__(self, model: Any, ranges: Mapping[str, Range]) -> None:
         from onnx import helper
@@ -80,7 +101,7 @@ class _Writer:
         if self._ranges[layer.input].negative:
             name = self._padded(node, name)
         node.input[0] = self._activation(name, self._ranges[layer.input])
-        node.input[1] = self._weights(node, layer.weight)
+        node.input[1] = self.weights(node, layer.weight)
 
     def _padded(self, node: Any, name: str) -> str:
         """The activation with a convolution's zeros around it, which then pads no more."""
@@ -117,7 +138,8 @@ class _Writer:
             self._helper.make_node("DequantizeLinear", inputs, [made], f"{quantized}.dq")
         )
 
-    def _weights(self, node: Any, name: str) -> str:
+    def weights(self, node: Any, name: str) -> str:
+        """A layer's weights, stored as int8 and dequantized before use; layers share them."""
         key = f"{name}.weights"
         if key not in self._dequantized:
             values = self.view.array(name)

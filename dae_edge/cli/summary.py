@@ -34,7 +34,7 @@ class Stopwatch:
         self._read = 0.0
 
     def reading(self, seconds: float) -> None:
-        """Time spent on reading and decoding, to be counted with the next window."""
+        """Time spent on events before they are a window, to be counted with the next one."""
         self._read += seconds
 
     def window(self, depth: Depth, output_seconds: float) -> None:
@@ -137,7 +137,7 @@ def lines(summary: dict[str, Any]) -> list[str]:
         for stage, values in summary["latency_ms"].items():
             told.append(f"  {stage:<18}" + "".join(f"{value:9.2f}" for value in values.values()))
         told.append(
-            f"  (inferred windows but the first {WARM_UP}; read = read and decode, "
-            "output = draw and write)"
+            f"  (inferred windows but the first {WARM_UP}; read = read, decode and sort into "
+            "windows, output = draw and write)"
         )
     return told

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
@@ -13,12 +12,12 @@ from typing import Any, Protocol
 
 from dae_edge import _native, bundle
 from dae_edge.backends import load_engine
+from dae_edge.backends.parity import Parity, compare, told
 from dae_edge.contract import Contract
 from dae_edge.errors import BudgetError
 from dae_edge.export.ahead import ahead_of_time
-from dae_edge.export.graph import ContractGraph, export_onnx
+from dae_edge.export.graph import ContractGraph, export_onnx, roll_torch
 from dae_edge.export.model import Prepared, prepare
-from dae_edge.export.parity import Parity, compare, roll_torch
 from dae_edge.export.pictures import write_pictures
 from dae_edge.export.proving import Proof, Prover, Wishes, complaint, judging_backend
 from dae_edge.export.report import markdown
@@ -148,7 +147,7 @@ def _verdict(report: dict[str, Any], parities: list[Parity], proof: Proof) -> di
     judged = proof.judgement
     return {
         "passed": report["passed"],
-        "parity": [{"engine": parity.engine, **parity.worst} for parity in parities],
+        "parity": [{"engine": one["engine"], **one["worst"]} for one in report["parity"]],
         "budget": judged
         and {
             "enforced": proof.enforced,
@@ -194,21 +193,18 @@ def _parity(
         raise ValueError(
             f"{target.name}: parity over {wanted} windows, the sample has {len(images)}"
         )
-    told = _told(images, f"torch over {wanted} windows", progress)
-    truth = roll_torch(ContractGraph(model, sensor, voxel_bins=contract.voxel_bins), told)
-    backend = judging_backend(target)
-    engine = load_engine(
-        backend, folder / target.file, contract, threads=None, compute=target.precision["compute"]
+    graph = ContractGraph(model, sensor, voxel_bins=contract.voxel_bins)
+    truth = roll_torch(graph, told(images, f"torch over {wanted} windows", progress))
+    backend, file = judging_backend(target), folder / target.file
+    engine = load_engine(backend, file, contract, threads=None, compute=target.precision["compute"])
+    return compare(
+        engine,
+        told(images, f"{backend} over {wanted} windows", progress),
+        truth,
+        recipe.widened(target.parity),
+        reference="torch",
+        stepwise=recipe.stepwise_parity,
     )
-    told = _told(images, f"{backend} over {wanted} windows", progress)
-    return compare(engine, told, truth, target.parity, stepwise=recipe.stepwise_parity)
-
-
-def _told(images: list[Any], step: str, progress: Steps) -> Iterator[Any]:
-    """The images one by one, telling how many are done."""
-    for index, image in enumerate(images):
-        progress(step, index / len(images))
-        yield image
 
 
 def _manifest(
@@ -264,10 +260,5 @@ def _versions(target: Target) -> dict[str, str]:
 
 
 def _complaint(target: Target, proofs: list[Parity]) -> str:
-    over = [
-        f"{proof.engine}: {name} {value:.2e} > {proof.limits[name]:.2e}"
-        for proof in proofs
-        for name, value in proof.worst.items()
-        if not value <= proof.limits[name]
-    ]
-    return f"{target.name}: too far from the torch model, no bundle written: {'; '.join(over)}"
+    over = "; ".join(f"{one.engine}: {one.complaint}" for one in proofs if not one.passed)
+    return f"{target.name}: too far from the torch model, no bundle written: {over}"

@@ -10,17 +10,19 @@ import contextlib
 import io
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from dae_edge.backends.parity import Rolled
 from dae_edge.contract import INPUT, Contract, StateSpec, TensorSpec
 from dae_edge.errors import ContractError
 from dae_edge.extras import require
-from dae_edge.nn.network import DepthNetwork, State
+from dae_edge.nn.network import DepthNetwork, State, flat
 from dae_edge.recipes import Recipe, Sensor
 
 OPSET = 18
@@ -45,6 +47,20 @@ class ContractGraph(nn.Module):
         depth: Tensor
         depth, state = self.model(events[:, :, self.rows, self.columns], state)
         return depth, state
+
+
+def roll_torch(graph: ContractGraph, images: Iterable[NDArray[Any]]) -> list[Rolled]:
+    """Depth and state of the torch model after each image, from zero state on."""
+    rolled: list[Rolled] = []
+    state: Any = None
+    names = graph.model.state_names()
+    with torch.inference_mode():
+        for image in images:
+            depth, state = graph(torch.from_numpy(image[None]), state)
+            tensors = zip(names, flat(state), strict=True)
+            arrays = {name: tensor.numpy().copy() for name, tensor in tensors}
+            rolled.append((depth[0].numpy().copy(), arrays))
+    return rolled
 
 
 def contract_of(model: DepthNetwork, recipe: Recipe, sensor: Sensor) -> Contract:

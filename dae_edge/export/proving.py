@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dae_edge.backends import Engine, load_engine
+from dae_edge.backends.placement import Placement, placement
 from dae_edge.bundle import sha256_of
 from dae_edge.calibration.budget import Budget, Judge, Judgement, apart
 from dae_edge.calibration.forms import Form
 from dae_edge.calibration.latency import side_by_side
 from dae_edge.calibration.layers import Layer
-from dae_edge.calibration.placement import Placement, placement
 from dae_edge.calibration.search import Found, Memory, Search, blame, read_settings
 from dae_edge.calibration.sequences import WindowSequence, digest
 from dae_edge.calibration.sets import SAMPLE, held_out_sample, read_sets

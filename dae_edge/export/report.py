@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from dae_edge.export.parity import Parity
+from dae_edge.backends.parity import Parity
 
 MOST_NODES = 12
 """Kinds of nodes that the placement lists."""

@@ -1,8 +1,9 @@
-"""Bytes through a C decoder into arrays of events."""
+"""Bytes and their C decoder: to arrays of events, or as they are, for a stream of depth."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,27 @@ from dae_edge.events import EVENT, Events
 
 MOST_EVENTS_PER_WORD = 32
 """Least room the decoder asks for: one EVT2.1 or EVT4 word can hold this many events."""
+
+
+@dataclass(frozen=True)
+class Undecoded:
+    """A packet of events that are still bytes of a recording. See ``Source.undecoded``.
+
+    The decoder remembers where the packet before ended. So use each packet once, before the next
+    one is asked for: push it into a stream, or decode it.
+
+    Attributes:
+        decoder: Shared by all packets of a pass.
+        data: Bytes; they may begin and end within a word.
+    """
+
+    decoder: Decoder
+    data: bytes
+
+    def events(self) -> Events:
+        """Decode it: a new array of dtype ``EVENT``."""
+        blocks = decoded(self.decoder, [self.data], len(self.data))
+        return np.concatenate([np.empty(0, EVENT), *blocks])
 
 
 def decoder_for(name: str, format: str, sensor: tuple[int, int]) -> Decoder:

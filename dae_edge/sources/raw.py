@@ -7,13 +7,15 @@ silent: the decoder counts whatever is not an event of the sensor (dae.h, dae_de
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from dae_edge._native import Decoder
 from dae_edge.errors import FormatError
 from dae_edge.events import Events
-from dae_edge.sources.decoding import decoded, decoder_for
+from dae_edge.sources.decoding import Undecoded, decoded, decoder_for
 from dae_edge.sources.packets import agreed_sensor
 from dae_edge.sources.raw_header import RawHeader, read_raw_header
 from dae_edge.sources.recording import Recording
@@ -49,25 +51,34 @@ class RawRecording(Recording):
         )
         self._path = path
         self._body_start = body_start
-        self._read = 0
-        self._decoder = decoder_for(self.name, format, sensor)
+        self._decoder = self._new_decoder()
+
+    def undecoded(self) -> Iterator[Undecoded]:
+        """See ``Source.undecoded``; ``CHUNK_BYTES`` each."""
+        self._counts, self._done = Counter(), None
+        decoder = self._decoder = self._new_decoder()
+        for data in self._chunks(decoder):
+            yield Undecoded(decoder, data)
+        self._done = 1.0
 
     def _blocks(self) -> Iterator[Events]:
-        self._decoder = decoder_for(self.name, self.format, (self.width, self.height))
-        with self._path.open("rb", buffering=0) as file:
-            yield from decoded(self._decoder, self._chunks(file), self._packet_events)
-        self._counts["truncated_bytes"] = self._read - self._decoder.counters()["bytes"]
+        decoder = self._decoder = self._new_decoder()
+        yield from decoded(decoder, self._chunks(decoder), self._packet_events)
 
-    def _chunks(self, file: BinaryIO) -> Iterator[memoryview]:
-        """Bytes after the header, in one buffer that is used again and again."""
-        total = os.fstat(file.fileno()).st_size - self._body_start
-        buffer = memoryview(bytearray(CHUNK_BYTES))
-        file.seek(self._body_start)
-        self._read = 0
-        while count := file.readinto(buffer):  # type: ignore[attr-defined]  # raw files have it
-            self._read += count
-            self._done = min(self._read / total, 1.0) if total > 0 else 1.0
-            yield buffer[:count]
+    def _new_decoder(self) -> Decoder:
+        return decoder_for(self.name, self.format, (self.width, self.height))
+
+    def _chunks(self, decoder: Decoder) -> Iterator[bytes]:
+        """Bytes after the header; each has gone through the decoder when the next is asked for."""
+        with self._path.open("rb", buffering=0) as file:
+            total = os.fstat(file.fileno()).st_size - self._body_start
+            file.seek(self._body_start)
+            read = 0
+            while data := file.read(CHUNK_BYTES):
+                read += len(data)
+                self._done = min(read / total, 1.0) if total > 0 else 1.0
+                yield data
+        self._counts["truncated_bytes"] = read - decoder.counters()["bytes"]
 
     def counters(self) -> dict[str, int]:
         """What the decoder saw; ``truncated_bytes`` is the word that the end of the file cut."""

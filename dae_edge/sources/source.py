@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from dae_edge.closing import Closing
 from dae_edge.events import Events
+from dae_edge.sources.decoding import Undecoded
 
 PACKET_EVENTS = 65_536
 """Most events of one packet, unless asked otherwise: about 0.9 MB."""
@@ -44,6 +45,14 @@ class Source(Closing):
     @abstractmethod
     def __iter__(self) -> Iterator[Events]:
         """Packets, in the order of the recording."""
+
+    def undecoded(self) -> Iterator[Events | Undecoded]:
+        """The same events for ``DepthStream.push`` alone: undecoded, where the format has that.
+
+        RAW and DAT recordings do. It is the fast way to depth: the C core sorts such packets into
+        windows without making arrays of events. All other sources give their usual packets.
+        """
+        return iter(self)
 
     def counters(self) -> dict[str, int]:
         """What the current or last pass saw: at least ``events``; formats add their violations."""

@@ -4,3 +4,4 @@ target_sources(dae PRIVATE infer/text.c infer/json.c infer/sha256.c infer/bundle
   infer/engine_openvino.c infer/model.c infer/stream.c
   infer/stream_push.c)
 target_link_libraries(dae PRIVATE ${CMAKE_DL_LIBS})
+include(cmake/tensorrt.cmake)

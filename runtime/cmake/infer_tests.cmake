@@ -35,3 +35,12 @@ if(CMAKE_CXX_COMPILER)
     add_test(NAME ${name} COMMAND test_${name})
   endforeach()
 endif()
+
+# Which TensorRT plan is this device's? A program for Python's tests, which write plans: no TensorRT is needed for that.
+add_executable(find_plan test/find_plan.c ${DAE_PLAN_SOURCES} infer/json.c infer/sha256.c infer/text.c infer/bundle_files.c
+  infer/bundle.c infer/manifest.c)
+target_include_directories(find_plan PRIVATE include infer)
+if(DAE_SANITIZE)
+  target_link_options(find_plan PRIVATE -fsanitize=address,undefined)
+endif()
+include(cmake/tensorrt_tests.cmake)

@@ -35,6 +35,9 @@ write_basic_package_version_file(${CMAKE_CURRENT_BINARY_DIR}/dae-config-version.
   COMPATIBILITY SameMinorVersion)
 if(NOT BUILD_SHARED_LIBS)
   set(DAE_LIBS_OF_STATIC " -lm -ldl")
+  if(DAE_HAVE_TENSORRT)
+    string(APPEND DAE_LIBS_OF_STATIC " -lstdc++")
+  endif()
 endif()
 configure_file(cmake/dae.pc.in ${CMAKE_CURRENT_BINARY_DIR}/dae.pc @ONLY)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/dae-config.cmake ${CMAKE_CURRENT_BINARY_DIR}/dae-config-version.cmake

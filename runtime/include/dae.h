@@ -135,8 +135,9 @@ struct dae_decoder_params {
  * - for a step back: 128 time words in a row (each 0 .. 2^20 us ahead of the one before) stay there. Then the sensor
  *   has started anew, and its time goes on from the last event (time_resets). Two are enough when they contradict a
  *   lone first time word.
- * Within one time word an event that is older than the last one gets its time. DAT has no time words: each event is
- * one, agrees within 2^20 us, and is clamped when it is at most 4096 us behind. */
+ * Within one time word an event that is older than the last one gets its time. DAT has no time words: each event inside
+ * the sensor is one, agrees within 2^20 us, and is clamped when it is at most 4096 us behind; eight zero bytes are none
+ * (padding_words), unless the clock still stands at 0. */
 
 /* What a decoder saw. Everything that is not an event of the sensor is counted, nothing is silent. */
 struct dae_decoder_counters {

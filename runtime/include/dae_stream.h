@@ -65,9 +65,10 @@ typedef int (*dae_infer_callback)(void *data, const struct dae_inference *infere
 struct dae_model_params {
     size_t struct_size;
     const char *path;            /* a bundle: the folder NAME.dae */
-    const char *backend;         /* "onnxruntime", "openvino" or "callback"; NULL: what the bundle was verified with */
+    const char *backend;         /* "onnxruntime", "openvino", "callback", or "tensorrt" where the library was built with
+                                  * it; NULL: what the bundle was verified with */
     const char *library;         /* the engine's shared library; NULL: the loader searches (libonnxruntime.so.1, ..) */
-    uint32_t threads;            /* for inference; 0: the engine's own choice */
+    uint32_t threads;            /* for inference on the CPU; 0: the engine's own choice */
     int32_t verify;              /* 1 (default): compare size and sha256 of each file with the manifest first */
     dae_infer_callback infer;    /* with backend "callback" */
     void *infer_data;
@@ -185,7 +186,8 @@ DAE_API int dae_stream_depth(const struct dae_stream *stream, float *depth, size
 /* The same depth without a copy, until the next call that moves the stream. Zeros before the first window. */
 DAE_API const float *dae_stream_values(const struct dae_stream *stream);
 DAE_API void dae_stream_health(const struct dae_stream *stream, struct dae_stream_health *health);
-/* What the engine said when it last failed, in one line; "" if it never did since _init or _reset. */
+/* What the engine said when it last failed, in one line; "" if it never did since _init or _reset. After _init: what
+ * TensorRT has to do without, if so ("no CUDA graph: ..."). */
 DAE_API const char *dae_stream_error(const struct dae_stream *stream);
 
 #ifdef __cplusplus

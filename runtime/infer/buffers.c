@@ -8,13 +8,14 @@
 
 static size_t aligned(size_t bytes) { return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT; }
 
-int dae_buffers_init(struct buffers *buffers, const struct bundle *bundle)
+int dae_buffers_init(struct buffers *buffers, const struct bundle *bundle, int elsewhere)
 {
     memset(buffers, 0, sizeof *buffers);
     const size_t pixels = (size_t)bundle->width * bundle->height;
     buffers->image_bytes = bundle->voxel_bins ? pixels * (size_t)bundle->voxel_bins * sizeof(float) : pixels * 3;
     buffers->finite = dae_finite_floats_best();
     buffers->depth_count = (size_t)bundle->depth_width * bundle->depth_height;
+    if (elsewhere) return DAE_OK;
     for (size_t i = 0; i < bundle->state_count; i++) buffers->set_bytes += aligned(bundle->states[i].bytes);
     const size_t image = aligned(buffers->image_bytes), depth = aligned(buffers->depth_count * sizeof(float));
     const size_t bytes = image + 2 * depth + 2 * buffers->set_bytes;

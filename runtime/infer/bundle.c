@@ -176,7 +176,7 @@ static int read_verdict(struct reader *reader)
 /* Bundles may say nothing of their precision. */
 static int read_precision(struct reader *reader)
 {
-    static const char *const known[] = {"float32", "bfloat16", "float16", "int8"};
+    static const char *const known[] = {"float32", "bfloat16", "float16", "int8", "int8+bfloat16"};
     int twice;
     const size_t precision = dae_json_member(&reader->json, 0, "precision", &twice);
     reader->bundle->compute = known[0];

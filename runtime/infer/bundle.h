@@ -36,7 +36,7 @@ struct bundle {
     const char *unit; /* as dae_edge says it: "untrained weights" where they are */
     const char *target;
     const char *backend;
-    const char *compute;     /* what the engine's own file is computed in: "float32", "bfloat16", "float16", "int8" */
+    const char *compute;     /* what the engine's own file is computed in: one of bundle.c's `known` */
     const char *onnx;        /* names of files */
     const char *engine_file;
     int64_t window_us;

@@ -1,7 +1,7 @@
 /* What an inference engine has to offer: itself for all threads, and a session for each stream. Private.
  *
  * A stream's buffers lie in the host's memory and never move: two sets of states and two depth maps, used in turns, so
- * that neither is ever copied. */
+ * that neither is ever copied. An engine with memory of its own keeps the states there, and brings image and depth. */
 #ifndef DAE_ENGINE_H
 #define DAE_ENGINE_H
 
@@ -22,8 +22,8 @@ struct buffers {
     size_t set_bytes; /* of one set of states, from states[i][0] on */
 };
 
-/* Zeroed memory for a bundle's tensors. */
-int dae_buffers_init(struct buffers *buffers, const struct bundle *bundle);
+/* Zeroed memory for a bundle's tensors; `elsewhere`: none, the engine sets image and depth. */
+int dae_buffers_init(struct buffers *buffers, const struct bundle *bundle, int elsewhere);
 void dae_buffers_free(struct buffers *buffers);
 void dae_buffers_zero_set(struct buffers *buffers, int set);
 /* Is this set of states, and is this depth map, free of NaN and infinity? */
@@ -49,9 +49,13 @@ struct engine_kind {
     void (*session_close)(void *session);
     /* Run the image: states from `set` to the other set, depth to `depth`. */
     int (*run)(void *session, int set, int depth, struct text *error);
+    /* Where states are the engine's, else NULL: forget those of a set; is this set, and is this depth, finite? */
+    void (*zero)(void *session, int set);
+    int (*finite)(void *session, int set, int depth);
 };
 
 extern const struct engine_kind dae_engine_onnxruntime, dae_engine_openvino, dae_engine_callback;
+extern const struct engine_kind dae_engine_tensorrt; /* where DAE_HAVE_TENSORRT */
 
 /* Tensor `index` of a model's inputs (or outputs) in the contract's order: events or depth, then the states. */
 struct tensor {

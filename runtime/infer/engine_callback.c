@@ -50,4 +50,4 @@ static int callback_run(void *session, int set, int depth, struct text *error)
 }
 
 const struct engine_kind dae_engine_callback = {"callback",            callback_open, free,
-                                                callback_session_open, free,          callback_run};
+                                                callback_session_open, free,          callback_run, NULL, NULL};

@@ -336,4 +336,4 @@ static int ort_run(void *session, int set, int depth, struct text *error)
 }
 
 const struct engine_kind dae_engine_onnxruntime = {"onnxruntime",   ort_open, ort_close, ort_session_open,
-                                               ort_session_close, ort_run};
+                                               ort_session_close, ort_run, NULL, NULL};

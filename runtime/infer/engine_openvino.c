@@ -139,7 +139,7 @@ static int compile(struct engine *engine, const ov_model_t *model, const struct 
 {
     const struct ov_api *api = &engine->api;
     /* Said aloud: on CPUs with BF16 the default would be another precision than was verified. */
-    const char *precision = strcmp(wish->compute, "bfloat16") == 0 ? "bf16" : "f32";
+    const char *precision = strstr(wish->compute, "bfloat16") != NULL ? "bf16" : "f32";
     char threads[16];
     const size_t texts = wish->params->threads ? 8 : 6; /* names and values */
     dae_describe_threads(wish->params, threads);
@@ -284,4 +284,4 @@ static int ov_run(void *session, int set, int depth, struct text *error)
 }
 
 const struct engine_kind dae_engine_openvino = {"openvino",      ov_open,          ov_close,
-                                                ov_session_open, ov_session_close, ov_run};
+                                                ov_session_open, ov_session_close, ov_run,  NULL, NULL};

@@ -24,10 +24,18 @@ struct dae_model_params dae_model_default_params(void)
     return params;
 }
 
+#ifdef DAE_HAVE_TENSORRT
+#define WITH_TENSORRT , &dae_engine_tensorrt
+#define BACKENDS "onnxruntime, openvino, callback, and TensorRT for one flavour"
+#else
+#define WITH_TENSORRT
+#define BACKENDS "onnxruntime, openvino, callback, and no TensorRT (DAE_TENSORRT when it is built)"
+#endif
+
 static const struct engine_kind *kind_of(const char *name)
 {
     static const struct engine_kind *const kinds[] = {&dae_engine_onnxruntime, &dae_engine_openvino,
-                                                      &dae_engine_callback};
+                                                      &dae_engine_callback WITH_TENSORRT};
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (strcmp(kinds[i]->name, name) == 0) return kinds[i];
     return NULL;
@@ -42,8 +50,7 @@ static int open_engine(struct dae_model *model, const struct dae_model_params *p
     const struct engine_kind *kind = kind_of(backend);
     if (!kind)
         return dae_fail(&model->error, params->backend ? DAE_ERROR_ARGUMENT : DAE_ERROR_BUNDLE,
-                    "%s: this library has no back end '%s'; it has onnxruntime, openvino, callback", model->path,
-                    backend);
+                    "%s: this library has no back end '%s'; it has " BACKENDS, model->path, backend);
     char *path = dae_bundle_join(model->path, native ? bundle->engine_file : bundle->onnx);
     if (!path) return dae_fail(&model->error, DAE_ERROR_MEMORY, "%s: out of memory", model->path);
     const struct engine_wish wish = {bundle, path, native ? bundle->compute : "float32", params};

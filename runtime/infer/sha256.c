@@ -59,15 +59,22 @@ void dae_sha256_update(struct sha256 *hash, const uint8_t *data, size_t n)
     }
 }
 
-void dae_sha256_hex(struct sha256 *hash, char hex[65])
+void dae_sha256_digest(struct sha256 *hash, uint8_t digest[32])
 {
-    static const char digits[] = "0123456789abcdef";
     static const uint8_t padding[64] = {0x80};
     const uint64_t bits = hash->bytes * 8;
     uint8_t length[8];
     for (int i = 0; i < 8; i++) length[i] = (uint8_t)(bits >> (56 - 8 * i));
     dae_sha256_update(hash, padding, 1 + (119 - hash->bytes % 64) % 64);
     dae_sha256_update(hash, length, sizeof length);
-    for (int i = 0; i < 64; i++) hex[i] = digits[hash->state[i / 8] >> (28 - 4 * (i % 8)) & 15];
+    for (int i = 0; i < 32; i++) digest[i] = (uint8_t)(hash->state[i / 4] >> (24 - 8 * (i % 4)));
+}
+
+void dae_sha256_hex(struct sha256 *hash, char hex[65])
+{
+    static const char digits[] = "0123456789abcdef";
+    uint8_t digest[32];
+    dae_sha256_digest(hash, digest);
+    for (int i = 0; i < 64; i++) hex[i] = digits[digest[i / 2] >> (i % 2 ? 0 : 4) & 15];
     hex[64] = 0;
 }

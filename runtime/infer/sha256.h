@@ -13,6 +13,7 @@ struct sha256 {
 
 void dae_sha256_init(struct sha256 *hash);
 void dae_sha256_update(struct sha256 *hash, const uint8_t *data, size_t n);
+void dae_sha256_digest(struct sha256 *hash, uint8_t digest[32]);
 /* The digest as 64 lower-case hex digits and a zero. */
 void dae_sha256_hex(struct sha256 *hash, char hex[65]);
 

@@ -58,7 +58,7 @@ int dae_stream_init(const struct dae_model *model, const struct dae_stream_param
     made->model = model;
     made->newest_only = params->newest_only;
     int status = open_windows(made, params);
-    if (status == DAE_OK) status = dae_buffers_init(&made->buffers, &model->bundle);
+    if (status == DAE_OK) status = dae_buffers_init(&made->buffers, &model->bundle, model->kind->zero != NULL);
     if (status == DAE_OK)
         status = model->kind->session_open(model->engine, &model->bundle, &made->buffers, &made->session, &made->error);
     if (status != DAE_OK) {
@@ -79,10 +79,16 @@ void dae_stream_free(struct dae_stream *stream)
     free(stream);
 }
 
+static void zero_states(struct dae_stream *stream)
+{
+    if (stream->model->kind->zero) stream->model->kind->zero(stream->session, stream->set);
+    else dae_buffers_zero_set(&stream->buffers, stream->set);
+}
+
 /* Nothing of what came before counts any more. */
 static void forget(struct dae_stream *stream)
 {
-    dae_buffers_zero_set(&stream->buffers, stream->set);
+    zero_states(stream);
     memset(stream->buffers.depth[stream->depth], 0, stream->buffers.depth_count * sizeof(float));
     stream->failed = 0;
 }
@@ -121,13 +127,15 @@ void dae_stream_render(struct dae_stream *stream)
 static int accept(struct dae_stream *stream)
 {
     const int set = 1 - stream->set, depth = 1 - stream->depth;
-    const int finite = dae_buffers_finite(&stream->buffers, &stream->model->bundle, set, depth);
+    const int finite = stream->model->kind->finite
+                           ? stream->model->kind->finite(stream->session, set, depth)
+                           : dae_buffers_finite(&stream->buffers, &stream->model->bundle, set, depth);
     if (finite) {
         stream->set = set;
         stream->depth = depth;
     } else {
         stream->health.not_finite++;
-        if (stream->failed) dae_buffers_zero_set(&stream->buffers, stream->set);
+        if (stream->failed) zero_states(stream);
     }
     stream->failed = !finite;
     return finite;

@@ -444,6 +444,23 @@ static void dat_silence_costs_one_event(void)
     CHECK(DAE_FORMAT_DAT, words, events, .time_glitches = 2, .dropped_glitch = 1);
 }
 
+static void dat_events_outside_the_sensor_are_no_witnesses_of_time(void)
+{
+    const uint64_t text = 0x2020202020202020u; /* eight blanks: x 8224, y 128, and two agree */
+    const uint64_t words[] = {text, DAT(10, 1, 0, 1), DAT(11, 1, 0, 1), text, text, UINT64_MAX, UINT64_MAX,
+                              DAT(12, 2, 0, 1)};
+    const struct dae_event events[] = {{10, 1, 0, 1}, {11, 1, 0, 1}, {12, 2, 0, 1}};
+    CHECK(DAE_FORMAT_DAT, words, events, .dropped_y = 5);
+}
+
+static void dat_zeros_are_padding_once_the_clock_runs(void)
+{
+    uint64_t words[2 + 200 + 1] = {0, DAT(900000, 1, 0, 1)};
+    words[202] = DAT(900001, 2, 0, 1);
+    const struct dae_event events[] = {{0, 0, 0, 0}, {900000, 1, 0, 1}, {900001, 2, 0, 1}};
+    CHECK(DAE_FORMAT_DAT, words, events, .padding_words = 200);
+}
+
 /* ---- the object ---- */
 
 static void reset_forgets_all_but_the_counters(void)
@@ -539,6 +556,8 @@ int main(void)
     dat_events_wraps_and_steps_back();
     dat_clamps_a_small_step_back_and_drops_a_larger_one();
     dat_silence_costs_one_event();
+    dat_events_outside_the_sensor_are_no_witnesses_of_time();
+    dat_zeros_are_padding_once_the_clock_runs();
     reset_forgets_all_but_the_counters();
     bad_arguments_are_refused();
     return 0;

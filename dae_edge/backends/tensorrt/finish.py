@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from dae_edge import bundle as bundles
 from dae_edge import recipes
 from dae_edge.backends.onnxruntime import OnnxRuntimeEngine
-from dae_edge.backends.tensorrt import gate, plans
+from dae_edge.backends.parity import LIMITS, METRICS, compare, roll, told
+from dae_edge.backends.tensorrt import plans
 from dae_edge.backends.tensorrt.api import MODULES, Api, load_api
 from dae_edge.backends.tensorrt.build import build_plan
 from dae_edge.backends.tensorrt.cuda import Cuda
@@ -42,7 +43,8 @@ class FinishReport:
         key: What it is good for.
         reused: It was there already.
         seconds: What building and comparing took this time.
-        parity: The comparison with ONNX Runtime, as ``gate.compare`` gives it.
+        parity: The comparison with ONNX Runtime, as ``Parity.as_dict`` gives it, but of the
+            windows the number only.
         placement: Layers by precision, as ``Placement.as_dict`` gives it.
         warnings: Of this version of TensorRT, and of its builder.
     """
@@ -208,21 +210,23 @@ class Finishing:
             raise ContractError(
                 f"{self.bundle.path}: parity over {wanted} windows, the sample has {len(images)}"
             )
-        parity = gate.compare(
+        reference = self._reference()
+        step = f"{engine.description} against {reference.description}"
+        parity = compare(
             engine,
-            self._reference(),
-            images,
+            told(images, step, self.progress),
+            roll(reference, images),
             self.limits,
+            reference=reference.description,
             stepwise=_stepwise(self.bundle, self.limits),
-            progress=self.progress,
         )
-        if not parity["passed"]:
+        if not parity.passed:
             remarks = "".join(f"; {line}" for line in self._suspicions())
             raise BudgetError(
                 f"{self.onnx}: {engine.description} is too far from ONNX Runtime, no engine kept: "
-                f"{gate.complaint(parity)}{remarks}"
+                f"{parity.complaint}{remarks}"
             )
-        return parity
+        return {**parity.as_dict(), "windows": len(parity.windows)}
 
     def _report(self, found: plans.FoundPlan, *, reused: bool, seconds: float) -> FinishReport:
         return FinishReport(
@@ -244,14 +248,14 @@ def _stepwise(bundle: bundles.Bundle, limits: Mapping[str, float]) -> bool:
 
 
 def limits_of(bundle: bundles.Bundle, onnx: Path) -> dict[str, float]:
-    """Limits of the comparison: the manifest's own (``parity``), the target's, or ``gate.LIMITS``.
+    """Limits of the comparison: the manifest's own (``parity``), the target's, or ``LIMITS``.
 
     Raises:
         ContractError: the manifest's are not numbers.
     """
     manifest = bundle.manifest
     compute = precision_of(bundle, onnx).get("compute", "float32")
-    limits = gate.LIMITS.get(compute, gate.LIMITS["float16"])
+    limits = LIMITS.get(compute, LIMITS["float16"])
     if onnx.name != manifest["engine"]["file"]:
         return dict(limits)
     if "parity" in manifest:
@@ -269,7 +273,7 @@ def precision_of(bundle: bundles.Bundle, onnx: Path) -> dict[str, str]:
 
 
 def _checked(limits: Any, where: str) -> dict[str, float]:
-    for name in (*gate.METRICS, "windows"):
+    for name in (*METRICS, "windows"):
         value: Any = limits.get(name) if isinstance(limits, dict) else None
         if type(value) not in (int, float) or not 0 < value < math.inf:
             raise ContractError(f"{where}: manifest.json: parity.{name}: wanted a number above 0")

@@ -27,7 +27,7 @@ PEERS = {
 }
 BESIDE, BESIDE_CLASS = "beside the bare call", "BesideBare"
 BESIDE_TARGETS = (PORTABLE, "ov-fp32", "ov-int8")
-COMPARED = ("ov-int8", "ov-fp32", "torch eager")
+COMPARED = ("ov-int8", "ov-int8-bf16", "ov-fp32", "torch eager")
 """First in their group, so that they are neighbours: their ratios were promised."""
 
 

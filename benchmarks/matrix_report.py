@@ -16,7 +16,12 @@ from dae_edge.bench.record import Record, Result, read
 from dae_edge.bench.table import markdown_table
 from dae_edge.bench.text import footnotes, groups, machine_lines, protocol_lines
 
-CLAIMS = (("torch eager", "ov-int8", 6.0), ("ov-fp32", "ov-int8", 2.5))
+CLAIMS = (
+    ("torch eager", "ov-int8", 6.0),
+    ("torch eager", "ov-int8-bf16", 6.0),
+    ("ov-fp32", "ov-int8", 2.5),
+    ("ov-fp32", "ov-int8-bf16", 2.5),
+)
 """How many times faster the second should be than the first, ViT-S."""
 BEGIN, END = "<!-- made by benchmarks/matrix.py -->", "<!-- to here -->"
 

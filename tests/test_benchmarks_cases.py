@@ -40,8 +40,9 @@ def test_every_target_that_runs_here_is_measured_for_both_students(planned: list
 
 
 def test_what_is_compared_is_side_by_side_and_first(planned: list[list[Planned]]):
-    assert labels(planned[0])[:3] == [
+    assert labels(planned[0])[:4] == [
         "depthanyevent-r ov-int8, 1 thread",
+        "depthanyevent-r ov-int8-bf16, 1 thread",
         "depthanyevent-r ov-fp32, 1 thread",
         "torch eager: depthanyevent-r, 1 thread",
     ]

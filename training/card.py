@@ -54,6 +54,8 @@ NOT_FOR = """\
 - Comparing with the paper: other data, another size, another domain.
 - Scenes with few events: standing still, or before bare walls, there is little to go by, and what
   it then gives is mostly the usual layout of a scene: near below, far in the middle.
+- A camera that stands still: on real recordings of people walking by, the person was not nearer
+  than the room around, and the rest is the usual layout again.
 - Fine structure: depth comes from 63 patches of 14 x 14 pixels of a 126 x 98 image."""
 
 EXAMPLES = """\

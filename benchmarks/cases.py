@@ -62,7 +62,7 @@ def groups(
             planned += _peers(bundles[PORTABLE], count, pattern)
             if count == threads[0]:
                 planned += [_beside(bundles[target], count, pattern) for target in BESIDE_TARGETS]
-            found.append(sorted(planned, key=_rank))
+            found.append(sorted(planned, key=lambda one: _rank(one.case)))
     baselines = [wanted(model, PORTABLE, weights.get(model)) for model in BASELINES]
     return found + [[_own(one, count, pattern) for one in baselines] for count in threads]
 
@@ -85,9 +85,8 @@ def place(result: Result) -> tuple[int, int, int]:
     """Where a result belongs in a table: by model, threads, what was promised."""
     models = [*STUDENTS, *BASELINES]
     model = str(result.about.get("model"))
-    what = next((k for k, name in enumerate(COMPARED) if _is(result.case, name)), len(COMPARED))
     known = models.index(model) if model in models else len(models)
-    return known, result.case.threads or 0, what
+    return known, result.case.threads or 0, _rank(result.case)
 
 
 def _own(bundle: Wanted, count: int, pattern: Case) -> Planned:
@@ -123,8 +122,8 @@ def _other(bundle: Wanted, name: str, subject: str, count: int, pattern: Case) -
     return Planned(bundle, case)
 
 
-def _rank(planned: Planned) -> int:
-    return next((k for k, name in enumerate(COMPARED) if _is(planned.case, name)), len(COMPARED))
+def _rank(case: Case) -> int:
+    return next((k for k, name in enumerate(COMPARED) if _is(case, name)), len(COMPARED))
 
 
 def _is(case: Case, name: str) -> bool:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dae_edge.backends.parity import METRICS
 from dae_edge.extras import require
 from dae_edge.hints import closest
 
@@ -127,8 +128,18 @@ def load_recipe(name: str) -> Recipe:
             data["input"].get("voxel_bins", 0),
             data.get("parity", {}).get("stepwise", False),
             data["input"].get("frames", False),
-            {key: value for key, value in data.get("parity", {}).items() if key != "stepwise"},
+            _widening(data.get("parity", {}), f"export/{name}.toml"),
         )
+
+
+def _widening(parity: Mapping[str, Any], where: str) -> dict[str, float]:
+    limits = {key: value for key, value in parity.items() if key != "stepwise"}
+    for key, value in limits.items():
+        if key not in METRICS:
+            raise ValueError(f"{where}: parity: no limit {key!r}{closest(key, METRICS)}")
+        if not isinstance(value, int | float) or not value > 0:
+            raise ValueError(f"{where}: parity: {key}: got {value!r}, wanted a number above 0")
+    return limits
 
 
 def load_target(name: str) -> Target:

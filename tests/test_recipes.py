@@ -152,6 +152,13 @@ def test_mistakes_in_an_edited_file_name_the_file_and_the_field(edited: Path) ->
     recipe.write_text(recipe.read_text().replace("window_us", "window_ms"))
     with pytest.raises(ValueError, match=r"export/depthanyevent\.toml: window_us is missing"):
         recipes.load_recipe("depthanyevent")
+    recipe = edited / "export" / "ereformer.toml"
+    for wrong, words in (("stat = 5e-3", "no limit 'stat'"), ("state = 0", "state: got 0, wanted")):
+        recipe.write_text(
+            (ROOT / "export" / recipe.name).read_text().replace("state = 5e-3", wrong)
+        )
+        with pytest.raises(ValueError, match=rf"export/ereformer\.toml: parity: {words}"):
+            recipes.load_recipe("ereformer")
 
 
 @pytest.mark.parametrize(

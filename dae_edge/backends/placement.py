@@ -16,6 +16,7 @@ HEAVY = {
     "Conv", "ConvTranspose", "MatMul", "Gemm", "FusedConv", "FusedMatMul", "FusedGemm",
     "FullyConnected", "Convolution", "Deconvolution",
     "QLinearConv", "QLinearMatMul", "QGemm", "MatMulIntegerToFloat", "DynamicQuantizeMatMul",
+    "MatMulNBits",
 }  # fmt: skip
 """What multiplies by weights, or activations by activations: where the time goes. TensorRT fuses
 these into kinds of its own, which are not counted."""

@@ -17,7 +17,12 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import dae_edge as dae
+from benchmarks.exports import SENSOR, wanted
 from dae_edge import recipes
+from dae_edge.backends import load_engine
+from dae_edge.calibration.latency import side_by_side
+from dae_edge.calibration.sets import held_out_sample
 from dae_edge.cli import command
 from dae_edge.cli.progress import Steps
 from dae_edge.errors import BudgetError, MissingExtraError
@@ -38,10 +43,10 @@ def measure(
     target: str,
     calibrate_on: Sequence[str],
     judge_on: Sequence[str],
-    folder: Path,
+    out: Path,
     steps: Steps,
 ) -> dict[str, Any]:
-    """One row."""
+    """One row, and its bundle at ``out``."""
     student = shipped()
     trained = student is not None and student.recipe == model
     row: dict[str, Any] = {"model": model, "target": target, "trained": trained}
@@ -53,12 +58,11 @@ def measure(
         minutes=0.0,
     )
     asked = recipes.load_target(target)
-    out = folder / f"{model}-{target}.dae"
     try:
         made = export_bundle(
             recipes.load_recipe(model),
             asked,
-            recipes.load_sensor("davis346"),
+            recipes.load_sensor(SENSOR),
             out,
             weights=student.weights if trained and student else None,
             wishes=wishes,
@@ -112,8 +116,7 @@ def _cells(row: dict[str, Any], before: list[dict[str, Any]]) -> list[str]:
     rise = None if absrel is None else absrel - (_mean(before, "absrel") or 0.0)
     fall = None if delta1 is None else delta1 - (_mean(before, "delta1") or 0.0)
     drift = row["drift"][-1]["fp32_absrel"] if row["drift"] else None
-    on_device = row["engine"].startswith("onnxruntime") and row["target"][:3] in ("trt", "rtx")
-    latency = {} if on_device else row["latency_ms"]
+    latency = {} if _on_device(row) else row["latency_ms"]
     ratio = latency["target"] / latency["float32"] if latency else None
     return [
         none if not row["trained"] or absrel is None else f"{absrel:.4f}",
@@ -127,6 +130,11 @@ def _cells(row: dict[str, Any], before: list[dict[str, Any]]) -> list[str]:
         str(row["kept"]),
         _verdict(row),
     ]
+
+
+def _on_device(row: dict[str, Any]) -> bool:
+    """Whether its engine is built there, so that its file was judged in another here."""
+    return row["engine"].startswith("onnxruntime") and row["target"][:3] in ("trt", "rtx")
 
 
 def _verdict(row: dict[str, Any]) -> str:
@@ -150,6 +158,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--targets", default=",".join(recipes.target_names()), help="(all)")
     add("--calibrate-on", default=CALIBRATION, help="(%(default)s)")
     add("--judge-on", default=",".join(SPLITS), help="(%(default)s)")
+    add(
+        "--keep",
+        action="store_true",
+        help="the bundles too, where benchmarks.matrix looks for them",
+    )
+    add("--time", action="store_true", help="only measure the times of kept bundles again")
     add("--render", action="store_true", help="only write the page again, from the JSON")
     add("--json", type=Path, default=RESULT, help="(%(default)s)")
     add("--page", type=Path, default=PAGE, help="rendered there, between its marks (%(default)s)")
@@ -160,16 +174,45 @@ def _main(options: argparse.Namespace) -> int:
     if options.render:
         render(options.page, json.loads(options.json.read_text(encoding="utf-8")))
         return 0
+    models, targets = options.models.split(","), options.targets.split(",")
+    if options.time:
+        content = json.loads(options.json.read_text(encoding="utf-8"))
+        for row in content["rows"]:
+            if row["model"] in models and row["target"] in targets:
+                time_again(row)
+                content = _kept(options, row)
+        render(options.page, content)
+        return 0
     words = options.calibrate_on.split(","), options.judge_on.split(",")
     with Steps() as steps:
-        for model in options.models.split(","):
-            for target in options.targets.split(","):
+        for model in models:
+            for target in targets:
                 with tempfile.TemporaryDirectory() as folder:
-                    row = measure(model, target, *words, Path(folder), steps)
+                    out = _kept_at(model, target) if options.keep else Path(folder) / "it.dae"
+                    row = measure(model, target, *words, out, steps)
                 content = _kept(options, row)
     render(options.page, content)
     print(table(content["rows"]))
     return 0
+
+
+def time_again(row: dict[str, Any]) -> None:
+    """Its time only, from the bundle that ``--keep`` left: exports do not need a quiet machine."""
+    path = _kept_at(row["model"], row["target"])
+    if not path.is_dir() or not row.get("latency_ms") or _on_device(row):
+        return
+    model = dae.load(path, threads=1)
+    float32 = load_engine("onnxruntime", path / "model.onnx", model.contract, threads=1)
+    recipe, sensor = recipes.load_recipe(row["model"]), recipes.load_sensor(SENSOR)
+    windows = held_out_sample(model.contract, recipe, sensor)[0]
+    engines = {"target": model.engine, "float32": float32}
+    row["latency_ms"] = side_by_side(engines, windows.images[-1])
+
+
+def _kept_at(model: str, target: str) -> Path:
+    student = shipped()
+    weights = student.weights if student and student.recipe == model else None
+    return wanted(model, target, weights).path
 
 
 def _kept(options: argparse.Namespace, row: dict[str, Any]) -> dict[str, Any]:

@@ -59,6 +59,9 @@ class Encoder:
     def save(self) -> bytes: ...
     def load(self, snapshot: bytes, /) -> None: ...
 
+def all_finite(array: NDArray[Any], /) -> bool:
+    """Whether a contiguous float32 or float16 array has no NaN and no infinity."""
+
 def simd_levels() -> list[str]:
     """The vector units of this machine, the best one first; all give the same bits."""
 

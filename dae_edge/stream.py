@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dae_edge._native import Encoder
+from dae_edge._native import Encoder, all_finite
 from dae_edge.depth import Depth, Health
 from dae_edge.errors import ContractError
 from dae_edge.events import as_events
@@ -219,18 +219,19 @@ class DepthStream:
     def _infer(self, rendered: _Rendered, began: float, newest_us: int | None = None) -> Depth:
         window = rendered.window
         infer_us = 0.0
-        stale = window["events"] == 0
-        if not stale:
+        values: NDArray[np.float32] | None = None
+        if window["events"]:
             start = perf_counter()
             values = self._session.run()
             infer_us = (perf_counter() - start) * 1e6
-            stale = not self._accept(values)
             self.health.inferred += 1
             self.health.infer_us, self.health.encode_us = infer_us, rendered.encode_us
+            values = values if self._accept(values) else None
+        stale = values is None
         self.health.stale += stale
         self.health.backlog_us = max(0, (newest_us or window["end_us"]) - window["end_us"])
         return Depth(
-            values=self._last.copy(),
+            values=self._last.copy() if values is None else values,
             t_us=window["end_us"],
             unit=self.model.unit,
             stale=stale,
@@ -247,9 +248,9 @@ class DepthStream:
         The state is looked at too: an engine's ReLU may turn NaN into 0, and then the depth is
         finite, wrong, and the same for ever.
         """
-        finite = bool(np.isfinite(values).all()) and self._session.is_finite()
+        finite = all_finite(values) and self._session.is_finite()
         if finite:
-            self._last = values
+            np.copyto(self._last, values)
         else:
             self.health.not_finite += 1
             self._session.discard()
@@ -262,7 +263,7 @@ class DepthStream:
         """Nothing of what came before counts any more."""
         self._zero_state()
         self._failed = False
-        self._last = np.zeros(self.model.contract.depth_shape, np.float32)
+        self._last.fill(0)
 
     def _zero_state(self) -> None:
         states = self.model.contract.states

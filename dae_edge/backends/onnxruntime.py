@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dae_edge._native import all_finite
 from dae_edge.contract import INPUT, OUTPUT, Contract, TensorSpec
 from dae_edge.errors import ContractError
 from dae_edge.extras import require
@@ -122,7 +123,7 @@ class OnnxRuntimeSession:
 
     def is_finite(self) -> bool:
         """See ``Session.is_finite``."""
-        return all(bool(np.isfinite(array).all()) for array in self._sets[self._current])
+        return all(map(all_finite, self._sets[self._current]))
 
     def state(self) -> dict[str, NDArray[Any]]:
         """See ``Session.state``."""

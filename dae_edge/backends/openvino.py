@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dae_edge._native import all_finite
 from dae_edge.contract import INPUT, OUTPUT, Contract, TensorSpec
 from dae_edge.errors import ContractError
 from dae_edge.extras import require
@@ -113,7 +114,7 @@ class OpenVinoSession:
             arrays = [variable.state.data for variable in self._request.query_state()]
         else:
             arrays = self._sets[self._current]
-        return all(bool(np.isfinite(array).all()) for array in arrays)
+        return all(map(all_finite, arrays))
 
     def state(self) -> dict[str, NDArray[Any]]:
         """See ``Session.state``."""

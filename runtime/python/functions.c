@@ -1,5 +1,6 @@
 /* Functions of whole arrays, and what this machine has. */
 #include "binding.h"
+#include "finite.h"
 
 static PyObject *native_tencode(PyObject *module, PyObject *args)
 {
@@ -60,6 +61,26 @@ static PyObject *native_voxel_grid(PyObject *module, PyObject *args)
     return NULL;
 }
 
+static PyObject *native_all_finite(PyObject *module, PyObject *array)
+{
+    (void)module;
+    Py_buffer view;
+    if (binding_get_buffer(array, &view, 0, 0, "array") < 0) return NULL;
+    const size_t count = (size_t)(view.len / view.itemsize);
+    const int halves = view.itemsize == 2;
+    int finite = 0;
+    if (!halves && view.itemsize != (Py_ssize_t)sizeof(float)) {
+        PyErr_Format(PyExc_TypeError, "array must be float32 or float16, got items of %zd bytes", view.itemsize);
+        PyBuffer_Release(&view);
+        return NULL;
+    }
+    Py_BEGIN_ALLOW_THREADS
+    finite = halves ? dae_finite_halves(view.buf, count) : dae_finite_floats_best()(view.buf, count);
+    Py_END_ALLOW_THREADS
+    PyBuffer_Release(&view);
+    return PyBool_FromLong(finite);
+}
+
 static PyObject *native_simd_levels(PyObject *module, PyObject *unused)
 {
     (void)module;
@@ -76,6 +97,7 @@ static PyObject *native_simd_levels(PyObject *module, PyObject *unused)
 
 static PyMethodDef functions[] = {
     {"tencode", native_tencode, METH_VARARGS, "tencode(events, image, width, height, white) -> events dropped"},
+    {"all_finite", native_all_finite, METH_O, "all_finite(array) -> no NaN and no infinity"},
     {"simd_levels", native_simd_levels, METH_NOARGS, "The vector units of this machine, the best one first."},
     {"voxel_grid", native_voxel_grid, METH_VARARGS, "voxel_grid(events, grid) -> events dropped"},
     {NULL, NULL, 0, NULL},

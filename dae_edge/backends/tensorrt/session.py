@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dae_edge._native import all_finite
 from dae_edge.backends.tensorrt.api import Api
 from dae_edge.backends.tensorrt.cuda import Cuda, CudaError, DeviceMemory, Graph
 from dae_edge.backends.tensorrt.inspect import deserialise
@@ -165,7 +166,7 @@ class TensorRtSession:
 
     def is_finite(self) -> bool:
         """See ``Session.is_finite``. Copies the state from the GPU."""
-        return all(bool(np.isfinite(array).all()) for array in self._fetched())
+        return all(map(all_finite, self._fetched()))
 
     def state(self) -> dict[str, NDArray[Any]]:
         """See ``Session.state``."""

@@ -311,7 +311,7 @@ def main() -> None:
             *encoding_cases(options.recordings),
         ]
         skipped = {}
-        for repeat in range(-1, options.repeats):  # the first time does not count
+        for repeat in range(-2, options.repeats):  # cold, then to find out how often: not counted
             for case in [case for case in cases if case.name not in skipped.get(case.group, {})]:
                 try:
                     case.time(keep=repeat >= 0)

@@ -16,7 +16,7 @@
 #define MOST_WINDOWS 24
 #define MOST_PIXELS (80 * 60)
 
-static const uint16_t SENSORS[][2] = {{64, 48}, {80, 60}, {70, 50}, {33, 17}, {16, 50}, {1, 1}};
+static const uint16_t SENSORS[][2] = {{64, 48}, {80, 60}, {70, 50}, {33, 17}, {16, 50}, {1, 1}, {2400, 2}};
 
 struct setup {
     struct dae_decoder_params decoder;

@@ -2,28 +2,10 @@
  *
  * Half of the words of a busy scene are single events, a fifth are rows, in no order a branch predictor could learn:
  * both take the same path, which writes an event and moves on only if there was one. */
-#include "decoder.h"
-
-enum {
-    ADDR_Y = 0x0,
-    ADDR_X = 0x2,
-    VECT_BASE_X = 0x3,
-    VECT_12 = 0x4,
-    VECT_8 = 0x5,
-    TIME_LOW = 0x6,
-    CONTINUED_4 = 0x7,
-    TIME_HIGH = 0x8,
-    PADDING = 0x9,
-    EXT_TRIGGER = 0xA,
-    OTHERS = 0xE,
-    CONTINUED_12 = 0xF,
-};
+#include "decoder_evt3.h"
 
 /* Bits of a word: only ADDR_Y and ADDR_X have none of these. */
 #define NEITHER_Y_NOR_X 0xD000u
-/* Four words of a whole group in one little-endian number. */
-#define GROUP_TYPES 0x5000400040003000u
-#define GROUP_TYPE_BITS 0xF000F000F000F000u
 
 /* Count n events that the current state or the sensor's edge keeps out. */
 static DAE_COLD void drop_events(struct dae_decoder *decoder, uint64_t row, bool no_base, unsigned n)
@@ -39,7 +21,7 @@ static DAE_COLD void drop_events(struct dae_decoder *decoder, uint64_t row, bool
         counters->dropped_x += n;
 }
 
-static DAE_COLD void count_rare_word(struct dae_decoder *decoder, uint32_t type)
+DAE_COLD void dae_evt3_count_rare_word(struct dae_decoder *decoder, uint32_t type)
 {
     struct dae_decoder_counters *counters = &decoder->counters;
     switch (type) {
@@ -53,7 +35,7 @@ static DAE_COLD void count_rare_word(struct dae_decoder *decoder, uint32_t type)
 }
 
 /* The low bits start again with a new TIME_HIGH, not with one that repeats the believed one. */
-static void take_time_high(struct dae_decoder *decoder, uint32_t tick)
+void dae_evt3_take_time_high(struct dae_decoder *decoder, uint32_t tick)
 {
     struct dae_clock *clock = &decoder->clock;
     uint32_t before = clock->tick;
@@ -78,11 +60,6 @@ static inline uint32_t take_time_low(struct dae_decoder *decoder, uint32_t low, 
     return (uint32_t)earliest;
 }
 
-static inline uint64_t load_u64(const uint8_t *bytes)
-{
-    return (uint64_t)dae_load_u32(bytes) | (uint64_t)dae_load_u32(bytes + 4) << 32;
-}
-
 /* Write the events of a mask; as with dae_write_event, there must be room for one more. */
 static inline struct dae_event *write_bits(struct dae_event *out, int64_t t, uint64_t pixel, uint32_t mask)
 {
@@ -98,15 +75,6 @@ struct vector_state {
     uint32_t phase;
     uint64_t partial;
 };
-
-/* The three words after a VECT_BASE_X at `base`, if they are the rest of a whole group; else 0. */
-static inline uint32_t whole_group_mask(const uint8_t *base)
-{
-    uint64_t group = load_u64(base);
-    if ((group & GROUP_TYPE_BITS) != GROUP_TYPES)
-        return 0;
-    return (uint32_t)(group >> 16 & 0xFFF) | (uint32_t)(group >> 20 & 0xFFF000) | (uint32_t)(group >> 24 & 0xFF000000);
-}
 
 /* VECT_12 or VECT_8: the mask of its events inside the sensor; `bits` pixels wide. Others are counted. */
 static inline uint32_t take_vector(struct dae_decoder *decoder, struct vector_state *vector, uint32_t word,
@@ -160,7 +128,7 @@ size_t dae_decode_evt3(struct dae_decoder *decoder, const uint8_t *bytes, size_t
             vector.base = value;
             vector.polarity = word & 0x800;
             if (end - at >= 6 && out < limit && open && value + 32 <= width) { /* the usual case, at once */
-                uint32_t mask = whole_group_mask(at - 2);
+                uint32_t mask = dae_evt3_group_mask(at - 2);
                 if (mask) {
                     out = write_bits(out, t, row | value | (uint64_t)vector.polarity << 21, mask);
                     vector.base += 32;
@@ -177,12 +145,12 @@ size_t dae_decode_evt3(struct dae_decoder *decoder, const uint8_t *bytes, size_t
             t = decoder->clock.time + decoder->low;
         } else if (type == TIME_HIGH) {
             dae_decoder_note_emitted(decoder, events, out);
-            take_time_high(decoder, word & 0xFFF);
+            dae_evt3_take_time_high(decoder, word & 0xFFF);
             believed = dae_clock_believed(&decoder->clock);
             open = believed && row >> 16 < height;
             t = decoder->clock.time + decoder->low;
         } else {
-            count_rare_word(decoder, type);
+            dae_evt3_count_rare_word(decoder, type);
         }
     }
     decoder->row = row;

@@ -11,8 +11,9 @@
 DAE_TARGET(DAE_AVX512)
 
 #include "decoder_avx512.h"
+#include "pending_avx512.h"
 
-#define AT_ONCE 32 /* words */
+#define AT_ONCE 32 /* words; they and a group have up to PENDING_MORE events */
 #define AT_MOST_SERIAL 4 /* words that the serial form gets, before the fast one is tried again */
 
 /* Where events go: written to memory, or into the surface of latest events. */
@@ -20,6 +21,7 @@ struct sink {
     struct dae_event *out, *limit; /* writing may go on up to `limit` */
     struct packing packing;
     struct dae_storing *storing;
+    struct pending *pending;
     uint64_t most, events;         /* that may be stored, that were */
     int64_t last;                  /* time of the last one stored */
 };
@@ -122,8 +124,8 @@ static DAE_ALWAYS_INLINE void give_singles(const struct kinds *kinds, const stru
             const __m512i base = _mm512_set1_epi32((int)(uint32_t)(reading->time - storing->key_base));
             const __m512i key = _mm512_add_epi32(low, base);
             const __m512i width = _mm512_set1_epi32((int)storing->width);
-            store_16_cells(storing, left, _mm512_add_epi32(_mm512_mullo_epi32(y, width), x),
-                           _mm512_or_si512(_mm512_slli_epi32(key, 1), on));
+            add_pending(sink->pending, left, _mm512_add_epi32(_mm512_mullo_epi32(y, width), x),
+                        _mm512_or_si512(_mm512_slli_epi32(key, 1), on));
         } else {
             const __m512i xy = _mm512_or_si512(x, _mm512_slli_epi32(y, 16));
             write_16_events(sink->out + half * 16, left, reading->time, low, xy, on, &sink->packing);
@@ -144,18 +146,21 @@ static DAE_ALWAYS_INLINE void give_group(uint32_t x, uint32_t on, uint32_t mask,
 {
     const unsigned n = (unsigned)_mm_popcnt_u32(mask);
     const int64_t t = reading->time + reading->low;
+    uint8_t numbers[32];
+    for (int i = 0; i < 32; i++) numbers[i] = (uint8_t)i;
+    __m256i offsets = _mm256_maskz_compress_epi8(mask, _mm256_loadu_si256((const __m256i *)numbers));
     if (fused) {
         const struct dae_storing *storing = sink->storing;
-        uint32_t *cells = storing->cells + (size_t)reading->y * storing->width + x;
+        const __m512i first = _mm512_set1_epi32((int)(reading->y * storing->width + x));
         const __m512i cell = _mm512_set1_epi32((int)((uint32_t)(t - storing->key_base) << 1 | on));
-        _mm512_mask_storeu_epi32(cells, (__mmask16)mask, cell);
-        _mm512_mask_storeu_epi32(cells + 16, (__mmask16)(mask >> 16), cell);
+        for (unsigned i = 0; i < n; i += 16) {
+            const __m512i at = _mm512_add_epi32(first, _mm512_cvtepu8_epi32(_mm256_castsi256_si128(offsets)));
+            add_pending(sink->pending, n - i < 16 ? n - i : 16, at, cell);
+            offsets = _mm256_permute4x64_epi64(offsets, 0x0E); /* the next 16 bytes */
+        }
         sink->last = n ? t : sink->last;
         sink->events += n;
     } else {
-        uint8_t numbers[32];
-        for (int i = 0; i < 32; i++) numbers[i] = (uint8_t)i;
-        __m256i offsets = _mm256_maskz_compress_epi8(mask, _mm256_loadu_si256((const __m256i *)numbers));
         const __m512i first = _mm512_set1_epi64((long long)dae_pack_pixel(x, reading->y, on));
         for (unsigned i = 0; i < n; i += 8) {
             const __m512i pixels = _mm512_add_epi64(first, _mm512_cvtepu8_epi64(_mm256_castsi256_si128(offsets)));
@@ -218,8 +223,12 @@ static DAE_ALWAYS_INLINE size_t run(struct dae_decoder *decoder, const uint8_t *
     if (!dae_clock_believed(&decoder->clock) || decoder->row >> 16 >= decoder->params.height) return 0;
     if (fused && reading.time + reading.low < sink->storing->clock) return 0;
     reading.y = (uint32_t)(decoder->row >> 16);
-    while (reading.at != reading.end)
-        if (!take_words(decoder, &reading, sink, fused) && !take_group(decoder, &reading, sink, fused)) break;
+    while (reading.at != reading.end) {
+        if (fused && sink->pending->n > PENDING) store_pending(sink->pending, sink->storing->cells);
+        const bool some = take_words(decoder, &reading, sink, fused); /* what ends them is a group, as a rule */
+        if (!take_group(decoder, &reading, sink, fused) && !some) break;
+    }
+    if (fused) store_pending(sink->pending, sink->storing->cells);
     decoder->row = (uint64_t)reading.y << 16;
     decoder->low = reading.low;
     return (size_t)(reading.at - bytes) / 2;
@@ -247,7 +256,9 @@ size_t dae_decode_evt3_avx512(struct dae_decoder *decoder, const uint8_t *bytes,
 size_t dae_fuse_evt3_avx512(struct dae_decoder *decoder, const uint8_t *bytes, size_t words,
                             struct dae_storing *storing, uint64_t most, uint64_t *events)
 {
-    struct sink sink = {.storing = storing, .most = most};
+    struct pending pending;
+    pending.n = 0; /* the rest is written before it is read */
+    struct sink sink = {.storing = storing, .pending = &pending, .most = most};
     const size_t used = run(decoder, bytes, words, &sink, true);
     if (sink.events) {
         storing->clock = decoder->last_time = sink.last;

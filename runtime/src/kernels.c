@@ -6,7 +6,8 @@ static const struct dae_kernels SERIAL = {dae_store_serial, dae_render_u8_serial
 
 #if defined(DAE_HAVE_X86)
 static const struct dae_kernels AVX2 = {dae_store_serial, dae_render_u8_avx2, dae_render_f32_avx2,
-                                        dae_render_f16_avx2, dae_decode_evt2, dae_decode_evt3, NULL, NULL, NULL};
+                                        dae_render_f16_avx2, dae_decode_evt2, dae_decode_evt3_fast,
+                                        dae_fuse_evt2_fast, dae_fuse_evt3_fast, NULL};
 static const struct dae_kernels AVX512 = {dae_store_avx512, dae_render_u8_avx512, dae_render_f32_avx512,
                                           dae_render_f16_avx512, dae_decode_evt2_avx512, dae_decode_evt3_avx512,
                                           dae_fuse_evt2_avx512, dae_fuse_evt3_avx512, dae_tencode_u8_avx512};
@@ -28,7 +29,8 @@ static int have(enum dae_simd simd)
 
 #if defined(DAE_HAVE_NEON)
 static const struct dae_kernels NEON = {dae_store_serial, dae_render_u8_neon, dae_render_f32_neon,
-                                        dae_render_f16_neon, dae_decode_evt2, dae_decode_evt3, NULL, NULL, NULL};
+                                        dae_render_f16_neon, dae_decode_evt2, dae_decode_evt3_fast,
+                                        dae_fuse_evt2_fast, dae_fuse_evt3_fast, NULL};
 #endif
 
 const struct dae_kernels *dae_kernels_of(enum dae_simd simd)

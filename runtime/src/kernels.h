@@ -93,5 +93,10 @@ dae_render_u8_kernel dae_render_u8_neon;
 dae_render_f32_kernel dae_render_f32_neon;
 dae_render_f16_kernel dae_render_f16_neon;
 #endif
+#if defined(DAE_HAVE_X86) || defined(DAE_HAVE_NEON)
+#define DAE_HAVE_FAST 1 /* without a vector unit, the serial form it is */
+dae_decode_kernel dae_decode_evt3_fast;
+dae_fuse_kernel dae_fuse_evt2_fast, dae_fuse_evt3_fast;
+#endif
 
 #endif

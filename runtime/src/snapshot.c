@@ -85,6 +85,7 @@ static int state_is_sound(const struct dae_encoder *encoder, const struct state 
         const struct dae_window *window = &state->window;
         if (!is_time(window->first_us) || !is_time(window->last_us) || window->last_us < window->first_us) return 0;
         if (window->last_us - window->first_us >= KEY_LIMIT) return 0;
+        if (state->window_key > state->key + 1) return 0; /* drawing takes keys for below 2^31 */
     }
     return grid_is_sound(encoder, state, starts);
 }

@@ -1,5 +1,5 @@
 /* Events into the surface of latest events, 16 at a time, for AVX-512: times are checked and cells computed at once,
- * then stored one after another, because the last one of a pixel counts. See store.c for what it does. */
+ * then stored one after another. See store.c for what it does. */
 #include "kernels.h"
 
 #ifdef DAE_HAVE_X86
@@ -10,6 +10,7 @@
 DAE_TARGET(DAE_AVX512)
 
 #include "events_avx512.h"
+#include "pending_avx512.h"
 
 /* Are all times in order and before the end? `before` holds the time before the block in its last place. */
 static inline int in_order(const struct block *block, __m512i before, __m512i until)
@@ -22,9 +23,9 @@ static inline int in_order(const struct block *block, __m512i before, __m512i un
     return !(back | (_mm512_cmpge_epi64_mask(block->t[1], until) & 0x80));
 }
 
-static inline unsigned store_block(const struct dae_storing *storing, const struct block *block)
+/* Returns how many are outside the sensor. */
+static inline unsigned add_block(const struct dae_storing *storing, const struct block *block, struct pending *pending)
 {
-    uint32_t at[BLOCK], cells[BLOCK];
     const __m512i base = _mm512_set1_epi64(storing->key_base);
     const __m256i keys[2] = {_mm512_cvtepi64_epi32(_mm512_sub_epi64(block->t[0], base)),
                              _mm512_cvtepi64_epi32(_mm512_sub_epi64(block->t[1], base))};
@@ -33,9 +34,8 @@ static inline unsigned store_block(const struct dae_storing *storing, const stru
     __m512i pixel;
     const __mmask16 inside = inside_of(block, storing->width, storing->height, &pixel);
     const __m512i outside_cell = _mm512_set1_epi32((int)storing->outside_cell);
-    _mm512_storeu_si512(at, _mm512_mask_mov_epi32(outside_cell, inside, pixel));
-    _mm512_storeu_si512(cells, _mm512_mask_add_epi32(doubled, block->on, doubled, _mm512_set1_epi32(1)));
-    for (int i = 0; i < BLOCK; i++) storing->cells[at[i]] = cells[i];
+    add_pending(pending, BLOCK, _mm512_mask_mov_epi32(outside_cell, inside, pixel),
+                _mm512_mask_add_epi32(doubled, block->on, doubled, _mm512_set1_epi32(1)));
     return BLOCK - (unsigned)_mm_popcnt_u32(inside);
 }
 
@@ -46,14 +46,18 @@ static DAE_ALWAYS_INLINE size_t store(struct dae_storing *storing, const struct 
     const __m512i until = _mm512_set1_epi64(now.until);
     __m512i before = _mm512_set1_epi64(now.clock);
     const struct packed_orders orders = packed_orders();
+    struct pending pending;
+    pending.n = 0;
     uint64_t outside = 0;
     size_t at = from;
     for (; at + BLOCK + 1 <= n; at += BLOCK) { /* one more: load_block reads behind the block */
         const struct block block = load_block(events, layout, at, &orders);
         if (!in_order(&block, before, until)) break;
-        outside += store_block(&now, &block);
+        outside += add_block(&now, &block, &pending);
+        if (pending.n >= PENDING) store_pending(&pending, now.cells);
         before = block.t[1];
     }
+    store_pending(&pending, now.cells);
     storing->clock = _mm_extract_epi64(_mm512_extracti64x2_epi64(before, 3), 1);
     storing->outside += outside;
     return at - from;

@@ -167,6 +167,54 @@ static void arrays_give_the_same_images_on_all_units_and_in_all_layouts(void)
     }
 }
 
+/* The elapsed time whose share of `span` (odd, 24 bits) is `off` / 2^25 / span away from a middle between two floats,
+ * where a division that is not exact errs first; 0: there is none. */
+static uint32_t near_a_middle(uint32_t span, uint32_t off)
+{
+    uint32_t inverse = span; /* modulo 2^32: each round doubles the bits that are right, 3 of them at first */
+    for (int i = 0; i < 4; i++) inverse *= 2 - span * inverse;
+    const uint64_t middle = (0 - off * inverse) & 0x1FFFFFF;
+    return middle >> 24 ? (uint32_t)((middle * span + off) >> 25) : 0;
+}
+
+static void draw_times(struct dae_encoder *encoder, uint32_t elapsed, uint32_t span, float *image)
+{
+    const struct dae_event events[] = {{0, 0, 0, 1}, {elapsed, 1, 0, 1}, {span, 15, 0, 1}};
+    size_t used;
+    dae_encoder_reset(encoder);
+    assert(dae_encoder_push(encoder, events, 3, &used) == DAE_OK && used == 3);
+    assert(dae_encoder_flush(encoder) == DAE_WINDOW);
+    assert(dae_encoder_render_f32(encoder, image, 48) == DAE_OK);
+}
+
+static void times_near_a_middle_between_floats_are_the_same_on_all_units(void)
+{
+    struct dae_encoder_params params = dae_encoder_default_params();
+    params.width = 16, params.height = 1;
+    params.window_us = params.max_gap_us = 1 << 28;
+    for (int level = DAE_SIMD_SERIAL + 1; level <= DAE_SIMD_AVX512; level++) {
+        if (!dae_simd_has(level)) continue;
+        struct dae_encoder *serial, *unit;
+        params.simd = DAE_SIMD_SERIAL;
+        assert(dae_encoder_init(&params, &serial) == DAE_OK);
+        params.simd = (enum dae_simd)level;
+        assert(dae_encoder_init(&params, &unit) == DAE_OK);
+        unsigned tried = 0;
+        for (uint32_t i = 0; i < 512 * 8; i++) {
+            const uint32_t span = (1u << 23) + 101 + i / 8 * 16384, elapsed = near_a_middle(span, 1 + i % 8 * 2);
+            float wanted[48], got[48];
+            if (elapsed == 0 || elapsed >= span) continue;
+            draw_times(serial, elapsed, span, wanted);
+            draw_times(unit, elapsed, span, got);
+            assert(memcmp(wanted, got, sizeof got) == 0);
+            tried++;
+        }
+        assert(tried > 512);
+        dae_encoder_free(serial);
+        dae_encoder_free(unit);
+    }
+}
+
 static void a_unit_that_is_missing_is_refused(void)
 {
     struct dae_encoder_params params = dae_encoder_default_params();
@@ -211,6 +259,7 @@ int main(void)
 {
     windows_are_the_same_on_all_units_and_in_all_layouts();
     arrays_give_the_same_images_on_all_units_and_in_all_layouts();
+    times_near_a_middle_between_floats_are_the_same_on_all_units();
     a_unit_that_is_missing_is_refused();
     layouts_are_checked();
     return 0;

@@ -104,6 +104,7 @@ def test_weights_of_an_earlier_run_do_not_pass_for_those_of_one_that_only_began(
         (["--set", "first.lr=fast"], "lr: got 'fast', wanted a number above 0"),
         (["--set", "first.amp=fp16"], "amp: got 'fp16' on the CPU, wanted 'off' or 'bf16'"),
         (["--threads", "0"], "--threads: got 0, wanted at least 1"),
+        (["--film-processes", "0"], "--film-processes: got 0, wanted at least 1"),
         (["--stage", "second"], "starts from the weights of 'first', and there is no"),
         (["--set", "first.init=lost.pth"], "lost.pth: no such file of weights"),
     ],

@@ -9,6 +9,7 @@ import sys
 import time
 import traceback
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -53,6 +54,13 @@ def arguments() -> argparse.ArgumentParser:
     )
     made.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     made.add_argument("--threads", type=int, help="of the CPU (default: torch's choice)")
+    made.add_argument(
+        "--film-processes",
+        type=int,
+        metavar="N",
+        help="that film a pool of synthetic scenes, each on a core of its own (default: the cores "
+        "there are for this one; 1: this one; with CUDA always this one, on the GPU)",
+    )
     made.add_argument("--minutes", type=float, help="stop in an orderly way after this time")
     made.add_argument("--fresh", action="store_true", help="begin anew")
     return made
@@ -66,7 +74,8 @@ def main(argv: Sequence[str] | None = None, *, open_clips: OpenClips | None = No
             return _train(options, open_clips, argv)
         from training import clips
 
-        return _train(options, clips.open_clips, argv)
+        opened = partial(clips.open_clips, film_processes=options.film_processes)
+        return _train(options, opened, argv)
 
     return run(train, arguments(), argv)
 
@@ -74,9 +83,13 @@ def main(argv: Sequence[str] | None = None, *, open_clips: OpenClips | None = No
 def _train(options: argparse.Namespace, open_clips: OpenClips, argv: Sequence[str] | None) -> int:
     recipe = load_recipe(options.recipe, settings=options.set)
     stages = _chosen(recipe, options.stage)
+    for flag, number in (
+        ("--threads", options.threads),
+        ("--film-processes", options.film_processes),
+    ):
+        if number is not None and number < 1:
+            raise ValueError(f"{flag}: got {number}, wanted at least 1")
     if options.threads is not None:
-        if options.threads < 1:
-            raise ValueError(f"--threads: got {options.threads}, wanted at least 1")
         torch.set_num_threads(options.threads)
     out = options.out or Path("build") / "training" / recipe.name
     out.mkdir(parents=True, exist_ok=True)

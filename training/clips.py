@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import torch
@@ -18,6 +19,7 @@ from dae_edge.world.splits import WORLD_VERSION
 from training import pool as pools
 from training.augment import Augment
 from training.clip import Clip, Clips, WindowKind
+from training.filming import stopped_at_once, usable_cores
 from training.pool import Pool, Strip
 from training.recipe import Stage
 from training.synthesis import (
@@ -42,12 +44,16 @@ def open_clips(
     window_kind: WindowKind,
     size: tuple[int, int] | None,
     device: torch.device,
+    film_processes: int | None = None,
 ) -> Clips:
     """The clips of a stage; what has to be made first is made now, with a progress bar.
+
+    ``film_processes`` film a pool on the CPU; None: as many as there are cores for this process.
 
     Raises:
         ValueError: a setting of the stage that is not understood, or sequences too short for it.
         FormatError: the dataset, or a pool of an earlier run, is damaged.
+        ChildProcessError: a process that filmed died.
     """
     where = f"stage {stage.name!r}"
     augment = Augment.read(stage.augment, f"{where}: augment")
@@ -61,11 +67,14 @@ def open_clips(
         f"{where}: synthetic",
     )
     validation = {
-        family: _made(asked, size, f"val-{family}") for family in validation_families(asked)
+        family: _made(asked, size, f"val-{family}", validation_strips(asked, family, size))
+        for family in validation_families(asked)
     }
     if not asked.pool:
         return LiveClips(stage, seed, augment, asked, size, device, validation)
-    return PoolClips(stage, seed, augment, _made(asked, size, "train"), validation)
+    strips = training_strips(asked, size, device, film_processes or usable_cores())
+    training = _made(asked, size, "train", strips, device)
+    return PoolClips(stage, seed, augment, training, validation)
 
 
 class PoolClips:
@@ -207,19 +216,25 @@ def _order(seed: int, turn: int, count: int) -> Tensor:
     return torch.randperm(count, generator=_draw(seed * STRIDE + turn))
 
 
-def _made(asked: Synthesis, size: tuple[int, int] | None, name: str) -> Pool:
+def _made(
+    asked: Synthesis,
+    size: tuple[int, int] | None,
+    name: str,
+    strips: Generator[Strip, None, None],
+    device: torch.device | None = None,
+) -> Pool:
     """A pool of the cache; made if it is not there."""
     about = {**asked.plain(), "world": WORLD_VERSION, "size": size, "name": name}
     if name != "train":
         about |= {"pool": 0, "families": (), "night": 0.0, "windows": 0, "teacher": ""}
+    if device is not None and device.type != "cpu":
+        about["device"] = device.type  # which rounds differently
     key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:12]
     folder = cache_folder() / "pools" / f"synthetic-{name}-{key}"
     if pools.is_filled(folder):
         return Pool(folder)
-    strips: Iterable[Strip]
-    if name == "train":
-        strips, total = training_strips(asked, size), asked.pool
-    else:
-        strips, total = validation_strips(asked, name.removeprefix("val-"), size), None
-    bar = tqdm(strips, f"filming {name}", total, unit=" sequences", disable=not sys.stderr.isatty())
-    return pools.fill(folder, bar, about)
+    total = asked.pool if name == "train" else None
+    quiet = not sys.stderr.isatty()
+    with stopped_at_once(), closing(strips):  # closed: no process goes on filming after an error
+        bar = tqdm(strips, f"filming {name}", total, unit=" sequences", disable=quiet)
+        return pools.fill(folder, bar, about)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,9 @@ from dae_edge.world.chance import mixed
 from dae_edge.world.families import FAMILIES, make_scenes
 from dae_edge.world.film import Film
 from dae_edge.world.render import colours
-from dae_edge.world.sensor import load_profile
+from dae_edge.world.sensor import SensorProfile, load_profile
 from dae_edge.world.splits import LAST_SEED, SPLITS, TRAIN_SEEDS
+from training.filming import in_order
 from training.pool import Strip
 
 FILMED_AT_ONCE = 16
@@ -103,15 +104,25 @@ class Synthesis:
 
 def training_film(asked: Synthesis, numbers: list[int], device: torch.device) -> Film:
     """A film of the training scenes with these numbers, 0 .. ."""
+    return _training_film(asked, load_profile(asked.sensor), numbers, device)
+
+
+def _training_film(
+    asked: Synthesis, sensor: SensorProfile, numbers: list[int], device: torch.device
+) -> Film:
     seeds = [TRAIN_SEEDS + number % (LAST_SEED - TRAIN_SEEDS) for number in numbers]
-    return _film(asked, seeds, asked.families_of(numbers), asked.sensor, device)
+    return _film(asked, seeds, asked.families_of(numbers), sensor, device)
 
 
 def _film(
-    asked: Synthesis, seeds: list[int], families: list[str], sensor: str, device: torch.device
+    asked: Synthesis,
+    seeds: list[int],
+    families: list[str],
+    sensor: SensorProfile,
+    device: torch.device,
 ) -> Film:
     scenes = make_scenes(seeds, families).to(device)
-    return Film(scenes, load_profile(sensor), bins=asked.bins, compiled=asked.compiled)
+    return Film(scenes, sensor, bins=asked.bins, compiled=asked.compiled)
 
 
 def shot(
@@ -140,7 +151,8 @@ def _depth(asked: Synthesis, film: Film, size: tuple[int, int] | None) -> Tensor
     depth = film.picture.depth
     if asked.teacher:
         with torch.inference_mode():
-            seen, _ = _teacher(asked.teacher)(colours(film.scenes, film.picture))
+            teacher = _teacher(asked.teacher, depth.device)
+            seen, _ = teacher(colours(film.scenes, film.picture))
         depth = torch.where(depth > 0, seen, 0.0)  # of the sky a teacher knows as little as lidar
     return _resized(depth[:, None], size, "nearest-exact")[:, 0]
 
@@ -151,25 +163,50 @@ def _resized(images: Tensor, size: tuple[int, int] | None, mode: str) -> Tensor:
 
 
 @cache
-def _teacher(weights: str) -> DepthAnyEvent:
+def _teacher(weights: str, device: torch.device) -> DepthAnyEvent:
     """A network that was trained on frames; it has the layers of Depth Anything V2."""
     checkpoint = read_checkpoint(Path(weights))
     if checkpoint.config is None or checkpoint.config.recurrent:
         raise ValueError(f"{weights}: wanted weights with a configuration, and without recurrence")
     model = DepthAnyEvent(checkpoint.config).eval()
     fill_model(checkpoint, model)
-    return model
+    return model.to(device)
 
 
-def training_strips(asked: Synthesis, size: tuple[int, int] | None) -> Iterator[Strip]:
-    """The sequences of a pool, on the CPU."""
-    for first in range(0, asked.pool, FILMED_AT_ONCE):
-        # the last batch is filled up, so that compiled code meets one shape only
-        numbers = list(range(first, first + FILMED_AT_ONCE))
-        film = training_film(asked, numbers, torch.device("cpu"))
-        yield from _strips(
-            asked, film, size, asked.windows, min(FILMED_AT_ONCE, asked.pool - first)
-        )
+def training_strips(
+    asked: Synthesis, size: tuple[int, int] | None, device: torch.device, processes: int
+) -> Generator[Strip, None, None]:
+    """The sequences of a pool; the same whatever the number of processes.
+
+    Args:
+        asked: Which.
+        size: (height, width) of windows and depth; None: the sensor's.
+        device: To film on.
+        processes: That share the work. A GPU is for this one alone.
+
+    Raises:
+        ChildProcessError: a process died.
+    """
+    # the profile travels too: one that this process added is not known to others
+    batch = partial(_batch, asked, load_profile(asked.sensor), size, device)
+    firsts = range(0, asked.pool, FILMED_AT_ONCE)
+    alone = device.type != "cpu"
+    for strips in in_order(batch, firsts, 1 if alone else processes):
+        yield from strips
+
+
+def _batch(
+    asked: Synthesis,
+    sensor: SensorProfile,
+    size: tuple[int, int] | None,
+    device: torch.device,
+    first: int,
+) -> list[Strip]:
+    # the last batch is filled up, so that compiled code meets one shape only
+    numbers = list(range(first, first + FILMED_AT_ONCE))
+    film = _training_film(asked, sensor, numbers, device)
+    wanted = min(FILMED_AT_ONCE, asked.pool - first)
+    return list(_strips(asked, film, size, asked.windows, wanted))
 
 
 def validation_families(asked: Synthesis) -> list[str]:
@@ -179,12 +216,13 @@ def validation_families(asked: Synthesis) -> list[str]:
 
 def validation_strips(
     asked: Synthesis, family: str, size: tuple[int, int] | None
-) -> Iterator[Strip]:
+) -> Generator[Strip, None, None]:
     """The validation sequences of one family."""
     chosen = [sequence for sequence in SPLITS[asked.validate_on] if sequence.family == family]
     seeds = [sequence.seed for sequence in chosen]
     true = replace(asked, teacher="")  # a student is judged by the truth, whoever taught it
-    film = _film(true, seeds, [family] * len(seeds), asked.sensor, torch.device("cpu"))
+    sensor = load_profile(asked.sensor)
+    film = _film(true, seeds, [family] * len(seeds), sensor, torch.device("cpu"))
     yield from _strips(true, film, size, chosen[0].windows, len(chosen))
 
 
@@ -193,4 +231,4 @@ def _strips(
 ) -> Iterator[Strip]:
     images, depth = shot(asked, film, size, windows)
     for item in range(count):
-        yield Strip(images[item].half().numpy(), depth[item].half().numpy())
+        yield Strip(images[item].half().cpu().numpy(), depth[item].half().cpu().numpy())

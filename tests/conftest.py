@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from sharing import made_once, traced_once
 from students import ship_student
 
 from dae_edge import student
@@ -76,8 +77,24 @@ def small_bundle(
         pytest.importorskip(package)
     from dae_edge.export import export_bundle
 
-    out = tmp_path_factory.mktemp("bundle") / "small.dae"
-    return export_bundle(small_recipe, load_target("ov-fp16"), small_sensor, out).path
+    def make(folder: Path) -> None:
+        export_bundle(small_recipe, load_target("ov-fp16"), small_sensor, folder / "small.dae")
+
+    return made_once(tmp_path_factory, "bundle", make) / "small.dae"
+
+
+@pytest.fixture(scope="module")
+def one_trace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Exports of the same weights for the same sensor share one run of torch's exporter.
+
+    It makes the same bytes each time, as test_export.py shows; all that comes after it is done.
+    """
+    from dae_edge.export import exporting
+
+    traced = traced_once(exporting.export_onnx, tmp_path_factory.mktemp("traced"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(exporting, "export_onnx", traced)
+        yield
 
 
 @pytest.fixture(scope="session", params=CPU)
@@ -97,9 +114,12 @@ def small_student(tmp_path_factory: pytest.TempPathFactory, small_recipe: Recipe
     """A small student with a model card, ready for the sensors in ``students.PROFILES``."""
     for package in ("torch", "onnx", "onnxscript", "onnxruntime"):
         pytest.importorskip(package)
-    folder = tmp_path_factory.mktemp("student")
-    (folder / "card.md").write_text("# A card\n")
-    return ship_student(folder / "student", small_recipe, card=folder / "card.md")
+
+    def make(folder: Path) -> None:
+        (folder / "card.md").write_text("# A card\n")
+        ship_student(folder / "student", small_recipe, card=folder / "card.md")
+
+    return student.read(made_once(tmp_path_factory, "student", make) / "student")
 
 
 @pytest.fixture

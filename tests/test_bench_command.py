@@ -154,6 +154,7 @@ def test_a_busy_core_is_called_unstable(bundle: str, capsys: pytest.CaptureFixtu
     assert float(found[1]) > 0.5
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_the_same_thing_twice_is_no_difference(
     bundle: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

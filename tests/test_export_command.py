@@ -16,6 +16,7 @@ from dae_edge.sample import SAMPLE
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_trace")
 def test_without_a_student_the_default_model_is_made_on_first_use_and_then_kept(
     no_student: None,
     tmp_path: Path,

@@ -140,18 +140,19 @@ def test_another_sensor_gets_the_same_weights_and_keeps_its_bundle(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_trace")
 def test_an_export_takes_the_student_unless_told_otherwise(
     shipped: Student, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    common = ["--target", "ov-fp16", "--sensor", "112x84", "--out", str(tmp_path)]
-    path = tmp_path / "depthanyevent-r-tiny-112x84-ov-fp16.dae"
-    for more, trained in (
-        ([], True),
-        (["--weights", "student"], True),
-        (["--model", shipped.recipe], True),
-        (["--model", shipped.recipe, "--weights", "seeded"], False),
+    for target, more, trained in (
+        ("ov-fp16", [], True),
+        ("onnx-fp32", ["--weights", "student"], True),
+        ("onnx-fp32", ["--model", shipped.recipe], True),
+        ("onnx-fp32", ["--model", shipped.recipe, "--weights", "seeded"], False),
     ):
-        assert export.main([*common, *more]) == 0
+        arguments = ["--target", target, "--sensor", "112x84", "--out", str(tmp_path), *more]
+        assert export.main(arguments) == 0
+        path = tmp_path / f"depthanyevent-r-tiny-112x84-{target}.dae"
         weights = bundle.read(path).manifest["weights"]
         assert weights["trained"] is trained
         assert (weights["sha256"] == shipped.sha256) is trained

@@ -264,11 +264,17 @@ class Judge:
         return replace(found, checks=(*found.checks, *checks), drift=drift)
 
     def _drift(self, engine: Engine, step: str) -> dict[int, Depth]:
-        """Depth at the windows that are looked at: the longest sequence, again and again."""
+        """Depth at the windows that are looked at: the longest sequence, again and again.
+
+        Without a state, no window changes another: only those are run.
+        """
         longest = max(self.sequences, key=len)
         session, last = engine.session(), max(self.budget.drift)
+        remembers = bool(session.state())
         found = {}
         for window, image in enumerate(islice(cycle(longest.images), last), start=1):
+            if not remembers and window not in self.budget.drift:
+                continue
             session.image[...] = image
             depth = session.run()
             if window in self.budget.drift:

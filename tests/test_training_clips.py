@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from dae_edge.errors import FormatError
 from training import pool
 from training.augment import Augment
-from training.clips import LiveClips, PoolClips, open_clips
+from training.clips import LiveClips, PoolClips, open_clips, pool_content
 from training.pool import Pool, Strip
 from training.recipe import Stage, read_recipe
 from training.synthesis import Synthesis
@@ -267,3 +267,14 @@ def test_voxel_grids_come_at_sensor_size(small_world: dict[str, object]):
     clip = _open(_stage(synthetic=small_world), "voxels", None).clip(0, 0, slice(0, 2))
     assert clip.windows.shape == (2, 2, 5, 16, 20)
     assert clip.depth.shape == (2, 2, 16, 20)
+
+
+def test_another_teacher_at_the_same_place_makes_another_pool(tmp_path: Path):
+    weights = tmp_path / "teacher.safetensors"
+    weights.write_bytes(b"one")
+    taught = Synthesis(teacher=str(weights))
+    before = pool_content(taught, None, "train")
+    assert pool_content(taught, None, "train") == before
+    weights.write_bytes(b"another")
+    assert pool_content(taught, None, "train") != before
+    assert pool_content(taught, None, "val-road") == pool_content(Synthesis(), None, "val-road")

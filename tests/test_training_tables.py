@@ -5,14 +5,18 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytest.importorskip("torch", exc_type=ImportError)
 pytest.importorskip("tqdm", exc_type=ImportError)
 
 from dae_edge.cli import eval as dae_eval
+from dae_edge.datasets import open_dataset
 from dae_edge.evaluation.record import Evaluation, read
+from dae_edge.world.splits import SPLITS
 from training import card, regimes
+from training.frame_predictor import FramePredictor
 from training.recipe import load_recipe
 
 
@@ -38,19 +42,29 @@ def test_the_recipes_of_the_comparison_are_understood(name: str):
 
 def test_what_is_not_measured_says_so():
     cells = [regimes.Cell("e2depth", "distilled", None, 0, math.nan)]
-    [row] = [line for line in regimes.table(cells, None).splitlines() if "E2Depth" in line]
+    [row] = [line for line in regimes.table(cells, None, None).splitlines() if "E2Depth" in line]
     assert row.count("not measured") == 6
     assert row.endswith("| 0 | - |")
 
 
 def test_what_is_measured_stands_in_the_row_of_its_regime(floor: Evaluation):
     cells = [regimes.Cell("depthanyevent", "supervised", floor, 12_800, 3.6)]
-    text = regimes.table(cells, floor)
+    text = regimes.table(cells, floor, None)
     strict = floor.reports()["strict"].mean_of_sequences
     [row] = [line for line in text.splitlines() if "| supervised |" in line]
     assert f"{strict['abs_rel']:.3f}" in row
     assert row.endswith("| 12,800 | 3.6 |")
     assert " - |" in row  # the paper's protocol has no score for a constant
+
+
+def test_the_teacher_is_judged_on_frames_of_the_very_moments_of_the_truth():
+    dataset = open_dataset("synthetic", None, split=regimes.SPLIT)
+    predictor = FramePredictor.__new__(FramePredictor)  # only what it looks at: no weights
+    predictor._sequences = {one.name: one for one in SPLITS[regimes.SPLIT]}
+    sample = next(iter(dataset.sequences()[0]))
+    depth, frame = predictor.look(sample)
+    assert frame.shape == (1, 3, *sample.depth.shape)
+    np.testing.assert_allclose(depth[0].numpy(), sample.depth, rtol=2e-3)
 
 
 def test_an_unknown_network_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from dae_edge.bundle import sha256_of
 from dae_edge.default_model import cache_folder
 from dae_edge.world.film import Film
 from dae_edge.world.splits import WORLD_VERSION
@@ -224,11 +225,7 @@ def _made(
     device: torch.device | None = None,
 ) -> Pool:
     """A pool of the cache; made if it is not there."""
-    about = {**asked.plain(), "world": WORLD_VERSION, "size": size, "name": name}
-    if name != "train":
-        about |= {"pool": 0, "families": (), "night": 0.0, "windows": 0, "teacher": ""}
-    if device is not None and device.type != "cpu":
-        about["device"] = device.type  # which rounds differently
+    about = pool_content(asked, size, name, device)
     key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:12]
     folder = cache_folder() / "pools" / f"synthetic-{name}-{key}"
     if pools.is_filled(folder):
@@ -238,3 +235,17 @@ def _made(
     with stopped_at_once(), closing(strips):  # closed: no process goes on filming after an error
         bar = tqdm(strips, f"filming {name}", total, unit=" sequences", disable=quiet)
         return pools.fill(folder, bar, about)
+
+
+def pool_content(
+    asked: Synthesis, size: tuple[int, int] | None, name: str, device: torch.device | None = None
+) -> dict[str, object]:
+    """All that decides what is in a pool; its place in the cache follows from it."""
+    about = {**asked.plain(), "world": WORLD_VERSION, "size": size, "name": name}
+    if name != "train":
+        about |= {"pool": 0, "families": (), "night": 0.0, "windows": 0, "teacher": ""}
+    elif asked.teacher:
+        about["teacher"] = sha256_of(Path(asked.teacher))  # not its place
+    if device is not None and device.type != "cpu":
+        about["device"] = device.type  # which rounds differently
+    return about

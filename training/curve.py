@@ -27,27 +27,57 @@ def write_curve(path: Path, out: Path, stage: str) -> None:
     Raises:
         MissingExtraError: Pillow is not installed.
     """
-    image_module = require("PIL.Image", extra="training", purpose="drawing curves")
-    loss = [
-        (float(row["step"]), float(row["loss"]))
-        for row in read(out / "log.csv")
-        if row["stage"] == stage and row["skipped"] == "0"
-    ]
+    loss = _losses(out, stage)
     judged: dict[str, list[tuple[float, float]]] = {}
     for row in read(out / "validation.csv"):
         if row["stage"] == stage:
             point = (float(row["step"]), float(row[DECIDES]))
             judged.setdefault(row["sequence"], []).append(point)
-    page = image_module.new("RGB", (SIZE[0], 2 * SIZE[1]), GROUND)
+    page = _page(2)
     last = max([x for x, _ in loss] or [1.0])
     _plot(page, 0, f"{stage}: loss", {"": smoothed(loss)}, last)
     _plot(page, SIZE[1], "validation: AbsRel, strict", judged, last)
+    _write(page, path)
+
+
+def write_losses(path: Path, runs: Mapping[str, Path], stages: Sequence[str]) -> None:
+    """Draw the losses of several runs, a diagram for each stage, over its percentage that is done.
+
+    Raises:
+        MissingExtraError: Pillow is not installed.
+    """
+    page = _page(len(stages))
+    for index, stage in enumerate(stages):
+        lines = {name: _in_percent(smoothed(_losses(out, stage))) for name, out in runs.items()}
+        known = {name: points for name, points in lines.items() if points}
+        _plot(page, index * SIZE[1], f"{stage}: loss", known, 100.0)
+    _write(page, path)
+
+
+def _losses(out: Path, stage: str) -> list[tuple[float, float]]:
+    return [
+        (float(row["step"]), float(row["loss"]))
+        for row in read(out / "log.csv")
+        if row["stage"] == stage and row["skipped"] == "0"
+    ]
+
+
+def _in_percent(points: Points) -> Points:
+    return [(100 * x / points[-1][0], y) for x, y in points]
+
+
+def _page(diagrams: int) -> Any:
+    image_module = require("PIL.Image", extra="training", purpose="drawing curves")
+    return image_module.new("RGB", (SIZE[0], diagrams * SIZE[1]), GROUND)
+
+
+def _write(page: Any, path: Path) -> None:
     part = path.with_name(f".{path.name}")
     page.save(part, format="PNG")
     part.replace(path)
 
 
-def smoothed(points: Points, most: int = 400) -> list[tuple[float, float]]:
+def smoothed(points: Points, most: int = 80) -> list[tuple[float, float]]:
     """Means of neighbours, so that at most so many are left."""
     size = max(1, math.ceil(len(points) / most))
     groups = [points[at : at + size] for at in range(0, len(points), size)]

@@ -17,8 +17,13 @@ from typing import NamedTuple
 
 from dae_edge.cli import eval as dae_eval
 from dae_edge.cli.command import parser, run
+from dae_edge.datasets import open_dataset
+from dae_edge.evaluation.judging import evaluate
 from dae_edge.evaluation.record import Evaluation, read
+from dae_edge.protocols import PROTOCOLS
 from training import __main__ as training
+from training.curve import write_losses
+from training.frame_predictor import FramePredictor
 from training.recipe import load_recipe
 
 RECIPES = Path(__file__).resolve().parent / "regimes"
@@ -29,6 +34,8 @@ NETWORKS = {
 }
 REGIMES = ("zero-shot", "distilled", "supervised")
 SPLIT = "test-other-night"
+TEACHER = "teacher.json"
+CURVES = "results/regimes.png"
 COLUMNS = {"abs_rel": "AbsRel", "rmse": "RMSE", "delta1": "δ1"}
 
 EXAMPLES = """\
@@ -76,10 +83,15 @@ def _regimes(options: argparse.Namespace) -> int:
             code = _train(name, options)
             if code:
                 return code
+    _judge_teacher(options.out)
     cells = [_cell(options.out, name, regime) for name in NETWORKS for regime in REGIMES]
     floor = options.out / "constant.json"
-    text = table(cells, read(floor) if floor.is_file() else None)
+    above = options.out / TEACHER
+    text = table(cells, *(read(file) if file.is_file() else None for file in (floor, above)))
     options.write.write_text(text, encoding="utf-8")
+    runs = {name: options.out / name for name in NETWORKS}
+    options.write.parent.joinpath("results").mkdir(exist_ok=True)
+    write_losses(options.write.parent / CURVES, runs, REGIMES)
     print(text)
     return 0
 
@@ -100,6 +112,19 @@ def _train(name: str, options: argparse.Namespace) -> int:
             return 0  # broken off, and said so
         _judge(str(weights), ["--model", model, *threads], out / f"{regime}.json")
     return 0
+
+
+def _judge_teacher(out: Path) -> None:
+    """On the frames that belong to the windows on which the others are judged."""
+    weights, file = out / "teacher" / "teacher.safetensors", out / TEACHER
+    if file.is_file() or not weights.is_file():
+        return
+    dataset = open_dataset("synthetic", None, split=SPLIT)
+    predictor = FramePredictor(weights, SPLIT)
+    protocols = {name: make(align=True) for name, make in PROTOCOLS.items()}
+    result = Evaluation.begin(predictor.judged, dataset, protocols, limit=None)
+    evaluate(predictor, dataset.sequences(), result)
+    result.write(file, {})
 
 
 def _judge(what: str, options: list[str], file: Path) -> None:
@@ -135,7 +160,7 @@ def _trained(log: Path, stage: str) -> tuple[int, float]:
     return len(rows) * one.batch * one.clip, float(rows[-1]["seconds"]) if rows else math.nan
 
 
-def table(cells: Sequence[Cell], floor: Evaluation | None) -> str:
+def table(cells: Sequence[Cell], floor: Evaluation | None, teacher: Evaluation | None) -> str:
     """The page, in Markdown."""
     columns = [f"{p} {c}" for p in ("paper", "strict") for c in COLUMNS.values()]
     lines = [
@@ -148,6 +173,7 @@ def table(cells: Sequence[Cell], floor: Evaluation | None) -> str:
         "| network | training | " + " | ".join(columns) + " | windows seen | minutes |",
         "| --- | --- | " + " | ".join(["---:"] * (len(columns) + 2)) + " |",
         _row("constant depth", "none", floor, "0", "0"),
+        _row("image teacher, on frames", "supervised by day", teacher, "-", "-"),
     ]
     for cell in cells:
         minutes = "-" if math.isnan(cell.minutes) else f"{cell.minutes:.1f}"
@@ -159,6 +185,8 @@ def table(cells: Sequence[Cell], floor: Evaluation | None) -> str:
         "Windows and minutes are those of the row's own stage; distilled and supervised start from",
         "the zero-shot weights. The paper's protocol leaves out pixels whose prediction it clips,",
         "and frames in which none is left, so a constant has no score there.",
+        "",
+        f"![losses]({CURVES})",
         "",
     ]
     return "\n".join(lines)

@@ -151,7 +151,7 @@ def _depth(asked: Synthesis, film: Film, size: tuple[int, int] | None) -> Tensor
     depth = film.picture.depth
     if asked.teacher:
         with torch.inference_mode():
-            teacher = _teacher(asked.teacher, depth.device)
+            teacher = frame_teacher(asked.teacher, depth.device)
             seen, _ = teacher(colours(film.scenes, film.picture))
         depth = torch.where(depth > 0, seen, 0.0)  # of the sky a teacher knows as little as lidar
     return _resized(depth[:, None], size, "nearest-exact")[:, 0]
@@ -163,7 +163,7 @@ def _resized(images: Tensor, size: tuple[int, int] | None, mode: str) -> Tensor:
 
 
 @cache
-def _teacher(weights: str, device: torch.device) -> DepthAnyEvent:
+def frame_teacher(weights: str, device: torch.device) -> DepthAnyEvent:
     """A network that was trained on frames; it has the layers of Depth Anything V2."""
     checkpoint = read_checkpoint(Path(weights))
     if checkpoint.config is None or checkpoint.config.recurrent:

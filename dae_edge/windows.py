@@ -65,7 +65,8 @@ class VoxelEncoder:
         """See ``WindowEncoder.push``."""
         used, ready = self._encoder.push(events, offset)
         taken = events[offset : offset + used]
-        in_time = np.abs(taken["t"]) < _TIME_LIMIT  # as the encoder does; it numbers no others
+        t_us = taken["t"]  # numpy's |-2^63| is negative
+        in_time = (t_us > -_TIME_LIMIT) & (t_us < _TIME_LIMIT)  # the encoder numbers no others
         self._kept = np.concatenate([self._kept, taken[in_time]])
         if ready:
             self._forget()

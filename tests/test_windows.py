@@ -83,9 +83,10 @@ def test_events_out_of_order_count_at_the_newest_time_before_them() -> None:
     np.testing.assert_array_equal(grid, dae.voxel_grid(sorted_events, HEIGHT, WIDTH, bins=BINS))
 
 
-def test_impossible_times_are_left_out_and_move_nothing() -> None:
+@pytest.mark.parametrize("impossible", [2**62, -(2**62), -(2**63)])
+def test_impossible_times_are_left_out_and_move_nothing(impossible: int) -> None:
     encoder = open_windows(CONTRACT, window_us=100)
-    events = dae.events_from([0, 2**62, 50, 200], [1, 2, 3, 4], [0, 0, 0, 0], [1, 1, 1, 1])
+    events = dae.events_from([0, impossible, 50, 200], [1, 2, 3, 4], [0, 0, 0, 0], [1, 1, 1, 1])
     ((about, grid), *_) = grids_of(encoder, [events])
     assert about["events"] == 2
     wanted = dae.voxel_grid(events[[0, 2]], HEIGHT, WIDTH, bins=BINS)

@@ -24,7 +24,7 @@ _MOST_NOTICES = 12
 _THROTTLED, _CLOCK = "#ff5c5c", "#969ca6"
 
 _STYLE = """
-body{font:15px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:1100px;padding:0 1rem;
+body{font:15px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:1320px;padding:0 1rem;
 background:#14171c;color:#e2e5ea}h1{font-size:1.4rem}h2{font-size:1.1rem;margin-top:2.2rem}
 .scroll{overflow-x:auto}table{border-collapse:collapse;white-space:nowrap}
 td,th{padding:.2rem .7rem;text-align:right;font-variant-numeric:tabular-nums}

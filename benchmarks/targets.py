@@ -179,7 +179,7 @@ def _main(options: argparse.Namespace) -> int:
         content = json.loads(options.json.read_text(encoding="utf-8"))
         for row in content["rows"]:
             if row["model"] in models and row["target"] in targets:
-                time_again(row)
+                print(f"{row['model']} {row['target']}: {time_again(row)}", flush=True)
                 content = _kept(options, row)
         render(options.page, content)
         return 0
@@ -196,17 +196,23 @@ def _main(options: argparse.Namespace) -> int:
     return 0
 
 
-def time_again(row: dict[str, Any]) -> None:
-    """Its time only, from the bundle that ``--keep`` left: exports do not need a quiet machine."""
+def time_again(row: dict[str, Any]) -> str:
+    """Its time only, from the bundle that ``--keep`` left: exports do not need a quiet machine.
+
+    Returns what it is now, or why it stays as it was.
+    """
     path = _kept_at(row["model"], row["target"])
-    if not path.is_dir() or not row.get("latency_ms") or _on_device(row):
-        return
+    if not row.get("latency_ms") or _on_device(row):
+        return "has no time here"
+    if not path.is_dir():
+        return f"not timed again: no {path.name}, see --keep"
     model = dae.load(path, threads=1)
     float32 = load_engine("onnxruntime", path / "model.onnx", model.contract, threads=1)
     recipe, sensor = recipes.load_recipe(row["model"]), recipes.load_sensor(SENSOR)
     windows = held_out_sample(model.contract, recipe, sensor)[0]
     engines = {"target": model.engine, "float32": float32}
     row["latency_ms"] = side_by_side(engines, windows.images[-1])
+    return f"{row['latency_ms']['target']:.1f} ms, float32 {row['latency_ms']['float32']:.1f} ms"
 
 
 def _kept_at(model: str, target: str) -> Path:

@@ -83,7 +83,7 @@ def _regimes(options: argparse.Namespace) -> int:
             code = _train(name, options)
             if code:
                 return code
-    _judge_teacher(options.out)
+        _judge_teacher(options.out)
     cells = [_cell(options.out, name, regime) for name in NETWORKS for regime in REGIMES]
     floor = options.out / "constant.json"
     above = options.out / TEACHER

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +70,63 @@ def test_a_pool_that_could_not_be_finished_is_not_there(tmp_path: Path):
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(ValueError, match="no sequence to train on"):
         pool.fill(tmp_path / "p", [], {})
+
+
+class _Maker:
+    """Makes a pool slowly, and counts how often."""
+
+    def __init__(self, folder: Path, failures: int = 0) -> None:
+        self.folder, self.failures, self.calls = folder, failures, 0
+        self.begun, self.go_on = threading.Event(), threading.Event()
+
+    def __call__(self) -> Pool:
+        self.calls += 1
+        self.begun.set()
+        assert self.go_on.wait(30)
+        if self.calls <= self.failures:
+            raise OSError("no space left on device")
+        return _pool(self.folder, [4])
+
+
+def test_of_those_who_want_a_pool_one_makes_it_and_the_others_wait(tmp_path: Path):
+    folder = tmp_path / "pools" / "p"
+    make = _Maker(folder)
+    with ThreadPoolExecutor(3) as team:
+        wanted = [team.submit(pool.made_once, folder, make) for _ in range(3)]
+        assert make.begun.wait(30)
+        make.go_on.set()
+        assert [len(one.result()) for one in wanted] == [1, 1, 1]
+    assert len(pool.made_once(folder, make)) == 1
+    assert make.calls == 1
+    assert [path.name for path in folder.parent.iterdir()] == ["p"]
+
+
+def test_after_one_that_failed_to_make_a_pool_the_next_does(tmp_path: Path):
+    folder = tmp_path / "p"
+    make = _Maker(folder, failures=1)
+    with ThreadPoolExecutor(2) as team:
+        wanted = [team.submit(pool.made_once, folder, make) for _ in range(2)]
+        make.go_on.set()
+        errors = [one.exception() for one in wanted]
+    assert sorted(str(error) for error in errors) == ["None", "no space left on device"]
+    assert make.calls == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["p"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there nobody waits")
+def test_ctrl_c_ends_the_waiting_for_a_pool(tmp_path: Path):
+    folder = tmp_path / "p"
+    make = _Maker(folder)
+    with ThreadPoolExecutor(1) as team:
+        other = team.submit(pool.made_once, folder, make)
+        assert make.begun.wait(30)
+        interrupt = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+        interrupt.start()
+        with pytest.raises(KeyboardInterrupt):
+            pool.made_once(folder, make)
+        make.go_on.set()
+        assert len(other.result()) == 1
+    assert make.calls == 1
 
 
 @pytest.mark.parametrize("name", [pool.ABOUT, pool.WINDOWS, pool.DEPTH])

@@ -28,8 +28,8 @@ from numpy.typing import NDArray
 from small_training import ROOT, finish, small_recipe, wait_for
 
 from dae_edge.world import sensor, splits
-from training import filming, pool
-from training.filming import AHEAD, in_order, usable_cores
+from training import pool
+from training.filming import AHEAD, in_order
 from training.student import build, write_weights
 from training.synthesis import Synthesis, training_strips
 
@@ -124,15 +124,6 @@ def test_an_error_in_a_process_is_that_error_and_its_death_is_told(
     assert multiprocessing.active_children() == []
     if error is not ChildProcessError:
         assert "in troubled" in str(raised.value.__cause__)  # where it was raised
-
-
-def test_cores_are_shared_by_the_processes_of_torchrun(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.delenv("LOCAL_WORLD_SIZE", raising=False)
-    monkeypatch.setattr(filming.os, "sched_getaffinity", lambda who: set(range(9)), raising=False)
-    assert usable_cores() == 9
-    for local, wanted in (("2", 4), ("9", 1), ("64", 1)):
-        monkeypatch.setenv("LOCAL_WORLD_SIZE", local)
-        assert usable_cores() == wanted
 
 
 # Of the whole command.

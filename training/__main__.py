@@ -59,7 +59,7 @@ def arguments() -> argparse.ArgumentParser:
         type=int,
         metavar="N",
         help="that film a pool of synthetic scenes, each on a core of its own (default: the cores "
-        "there are for this one; 1: this one; with CUDA always this one, on the GPU)",
+        "there are; 1: this one; with CUDA always this one, on the GPU)",
     )
     made.add_argument("--minutes", type=float, help="stop in an orderly way after this time")
     made.add_argument("--fresh", action="store_true", help="begin anew")

@@ -20,7 +20,7 @@ from dae_edge.world.splits import WORLD_VERSION
 from training import pool as pools
 from training.augment import Augment
 from training.clip import Clip, Clips, WindowKind
-from training.filming import stopped_at_once, usable_cores
+from training.filming import usable_cores
 from training.pool import Pool, Strip
 from training.recipe import Stage
 from training.synthesis import (
@@ -49,7 +49,7 @@ def open_clips(
 ) -> Clips:
     """The clips of a stage; what has to be made first is made now, with a progress bar.
 
-    ``film_processes`` film a pool on the CPU; None: as many as there are cores for this process.
+    ``film_processes`` film a pool on the CPU; None: as many as there are cores.
 
     Raises:
         ValueError: a setting of the stage that is not understood, or sequences too short for it.
@@ -228,13 +228,15 @@ def _made(
     about = pool_content(asked, size, name, device)
     key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:12]
     folder = cache_folder() / "pools" / f"synthetic-{name}-{key}"
-    if pools.is_filled(folder):
-        return Pool(folder)
     total = asked.pool if name == "train" else None
     quiet = not sys.stderr.isatty()
-    with stopped_at_once(), closing(strips):  # closed: no process goes on filming after an error
-        bar = tqdm(strips, f"filming {name}", total, unit=" sequences", disable=quiet)
-        return pools.fill(folder, bar, about)
+
+    def make() -> Pool:
+        with closing(strips):  # no process goes on filming after an error
+            bar = tqdm(strips, f"filming {name}", total, unit=" sequences", disable=quiet)
+            return pools.fill(folder, bar, about)
+
+    return pools.made_once(folder, make)
 
 
 def pool_content(

@@ -94,10 +94,13 @@ def _about(
 def _made(about: dict[str, Any], strips: Iterable[Strip], label: str, total: int) -> Pool:
     key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:12]
     folder = cache_folder() / "pools" / f"{about['dataset']}-{about['split']}-{key}"
-    if pools.is_filled(folder):
-        return Pool(folder)
-    with tqdm(desc=label, total=total, unit=" windows", disable=not sys.stderr.isatty()) as bar:
-        return pools.fill(folder, _told(strips, bar), about)
+
+    def make() -> Pool:
+        quiet = not sys.stderr.isatty()
+        with tqdm(desc=label, total=total, unit=" windows", disable=quiet) as bar:
+            return pools.fill(folder, _told(strips, bar), about)
+
+    return pools.made_once(folder, make)
 
 
 def _told(strips: Iterable[Strip], bar: Any) -> Iterator[Strip]:

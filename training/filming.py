@@ -31,10 +31,9 @@ AHEAD = 2
 
 
 def usable_cores() -> int:
-    """Cores that this process may use, shared with the others that ``torchrun`` started here."""
+    """Cores that this process may use. Others that ``torchrun`` started wait while one films."""
     allowed = getattr(os, "sched_getaffinity", None)  # not on a Mac
-    cores = len(allowed(0)) if allowed else os.cpu_count() or 1
-    return max(1, cores // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+    return len(allowed(0)) if allowed else os.cpu_count() or 1
 
 
 def in_order(work: Callable[[int], R], numbers: Sequence[int], processes: int) -> Iterator[R]:

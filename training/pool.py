@@ -10,7 +10,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dae_edge.errors import FormatError
+from training.filming import stopped_at_once
 
 ABOUT, WINDOWS, DEPTH = "pool.json", "windows.f16", "depth.f16"
 VERSION = 1
@@ -112,9 +115,41 @@ def _publish(beside: Path, folder: Path) -> None:
             raise
 
 
-def is_filled(folder: Path) -> bool:
-    """Whether a finished pool is there."""
+def made_once(folder: Path, make: Callable[[], Pool]) -> Pool:
+    """The pool at ``folder``: of the processes of a machine that want it one makes it.
+
+    The others wait, and a Ctrl-C ends their waiting as it ends the making.
+
+    Args:
+        folder: Where it is or will be.
+        make: Called if it is not there.
+    """
+    if _is_filled(folder):
+        return Pool(folder)
+    with stopped_at_once(), _alone(folder):
+        return Pool(folder) if _is_filled(folder) else make()
+
+
+def _is_filled(folder: Path) -> bool:
     return (folder / ABOUT).is_file()
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Only one process of this machine at a time is in the block."""
+    if sys.platform == "win32":
+        yield
+        return
+    import fcntl
+
+    lock = folder.with_name(f".{folder.name}.lock")
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as opened:
+        fcntl.flock(opened, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)  # who waits for it finds the pool, or makes its own
 
 
 def _about(folder: Path) -> dict[str, Any]:

@@ -34,8 +34,17 @@ class Wanted:
 
 def wanted(model: str, target: str, weights: Path | None) -> Wanted:
     """A bundle with its place."""
-    told = sha256_of(weights)[:8] if weights else SEEDED
-    return Wanted(model, target, weights, BUNDLES / f"{model}-{target}-{told}.dae")
+    return Wanted(model, target, weights, place(model, target, told(weights)))
+
+
+def told(weights: Path | None) -> str:
+    """Weights in few letters."""
+    return sha256_of(weights)[:8] if weights else SEEDED
+
+
+def place(model: str, target: str, weights: str) -> Path:
+    """Where a bundle is, or will be; ``weights`` as :func:`told`."""
+    return BUNDLES / f"{model}-{target}-{weights}.dae"
 
 
 def make(bundle: Wanted) -> str:

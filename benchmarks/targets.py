@@ -18,9 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import dae_edge as dae
-from benchmarks.exports import SENSOR, wanted
+from benchmarks.exports import SENSOR, place, told, wanted
+from benchmarks.pages import put
+from benchmarks.targets_page import executed_elsewhere, lines
 from dae_edge import recipes
 from dae_edge.backends import load_engine
+from dae_edge.bench.record import write_whole
 from dae_edge.calibration.latency import side_by_side
 from dae_edge.calibration.sets import held_out_sample
 from dae_edge.cli import command
@@ -34,6 +37,7 @@ from dae_edge.student import shipped
 ROOT = Path(__file__).resolve().parent
 RESULT, PAGE = ROOT / "results" / "targets.json", ROOT.parent / "calibrate" / "README.md"
 BEGIN, END = "<!-- targets: begin -->", "<!-- targets: end -->"
+PORTABLE = "onnx-fp32"
 CALIBRATION = "synthetic:train"
 SPLITS = ("synthetic:test-indoor", "synthetic:test-road", "synthetic:test-night")
 
@@ -41,15 +45,21 @@ SPLITS = ("synthetic:test-indoor", "synthetic:test-road", "synthetic:test-night"
 def measure(
     model: str,
     target: str,
+    weights: Path | None,
     calibrate_on: Sequence[str],
     judge_on: Sequence[str],
     out: Path,
     steps: Steps,
 ) -> dict[str, Any]:
-    """One row, and its bundle at ``out``."""
-    student = shipped()
-    trained = student is not None and student.recipe == model
-    row: dict[str, Any] = {"model": model, "target": target, "trained": trained}
+    """One row, and its bundle at ``out``; without weights an untrained one."""
+    trained = weights is not None
+    row: dict[str, Any] = {
+        "model": model,
+        "target": target,
+        "trained": trained,
+        "weights": told(weights),
+        "weights_about": _about(weights),
+    }
     wishes = Wishes(
         allow_over=True,
         calibrate_on=tuple(calibrate_on) if trained else (),
@@ -64,7 +74,7 @@ def measure(
             asked,
             recipes.load_sensor(SENSOR),
             out,
-            weights=student.weights if trained and student else None,
+            weights=weights,
             wishes=wishes,
             progress=steps,
         )
@@ -72,11 +82,13 @@ def measure(
         return {**row, "error": " ".join(str(error).split())}
     report = made.report
     budget = report["budget"] or {}
-    file = json.loads((out / "manifest.json").read_bytes())["engine"]["file"]
+    manifest = json.loads((out / "manifest.json").read_bytes())
+    file = manifest["engine"]["file"]
     sizes = report["bytes"]
     size = sizes[file] + sizes.get("model.bin", 0) if file == "model.xml" else sizes[file]
     return {
         **row,
+        "recurrent": bool(manifest["states"]),
         "passed": report["passed"],
         "engine": report["engine"],
         "scores": budget.get("target"),
@@ -91,71 +103,19 @@ def measure(
     }
 
 
-def table(rows: Sequence[dict[str, Any]]) -> str:
-    """Markdown."""
-    lines = [
-        "| model | target | AbsRel | Δ AbsRel | δ1 | Δ δ1 | AbsRel to float32, window 500 | "
-        "size, MB | time, ms | float32 = 1 | kept | budget |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    float32 = {row["model"]: row["fp32"] for row in rows if row.get("fp32")}
-    for row in rows:
-        name = f"| {row['model']}{'' if row['trained'] else ' (untrained)'} | `{row['target']}` | "
-        if "error" in row:
-            lines.append(name + f"not exported: {row['error']} |" + " |" * 9)
-            continue
-        lines.append(name + " | ".join(_cells(row, float32.get(row["model"], []))) + " |")
-    return "\n".join(lines)
-
-
-def _cells(row: dict[str, Any], before: list[dict[str, Any]]) -> list[str]:
-    """Of a row; ``before``: scores of float32, which are those of a target without a budget."""
-    none = "not measured"
-    after = row["scores"] or before
-    absrel, delta1 = _mean(after, "absrel"), _mean(after, "delta1")
-    rise = None if absrel is None else absrel - (_mean(before, "absrel") or 0.0)
-    fall = None if delta1 is None else delta1 - (_mean(before, "delta1") or 0.0)
-    drift = row["drift"][-1]["fp32_absrel"] if row["drift"] else None
-    latency = {} if _on_device(row) else row["latency_ms"]
-    ratio = latency["target"] / latency["float32"] if latency else None
-    return [
-        none if not row["trained"] or absrel is None else f"{absrel:.4f}",
-        none if not row["trained"] or rise is None else f"{rise:+.4f}",
-        none if not row["trained"] or delta1 is None else f"{delta1:.4f}",
-        none if not row["trained"] or fall is None else f"{fall:+.4f}",
-        none if drift is None else f"{drift:.4f}",
-        f"{row['bytes'] / 1e6:.1f}",
-        f"{latency['target']:.1f}" if latency else none,
-        none if ratio is None else f"{ratio:.2f}",
-        str(row["kept"]),
-        _verdict(row),
-    ]
-
-
-def _on_device(row: dict[str, Any]) -> bool:
-    """Whether its engine is built there, so that its file was judged in another here."""
-    return row["engine"].startswith("onnxruntime") and row["target"][:3] in ("trt", "rtx")
-
-
-def _verdict(row: dict[str, Any]) -> str:
-    over = [check for check in row["checks"] or [] if not check["passed"]]
-    if not row["checks"]:
-        return "none: float32"
-    names = ", ".join(f"{one['name']} {one['value']:+.3f} ({one['where']})" for one in over)
-    return f"over: {names}" if over else "held"
-
-
-def _mean(scores: Sequence[dict[str, Any]], name: str) -> float | None:
-    known = [one[name] for one in scores if one[name] is not None]
-    return sum(known) / len(known) if known else None
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point."""
     arguments = command.parser("benchmarks.targets", "What each target loses and gains.")
     add = arguments.add_argument
     add("--models", default="depthanyevent-r-tiny", help="recipes, as in a,b (%(default)s)")
     add("--targets", default=",".join(recipes.target_names()), help="(all)")
+    add(
+        "--weights",
+        action="append",
+        default=[],
+        metavar="MODEL=FILE",
+        help="trained ones, can be repeated (the student's; other models untrained)",
+    )
     add("--calibrate-on", default=CALIBRATION, help="(%(default)s)")
     add("--judge-on", default=",".join(SPLITS), help="(%(default)s)")
     add(
@@ -171,29 +131,55 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _main(options: argparse.Namespace) -> int:
-    if options.render:
-        render(options.page, json.loads(options.json.read_text(encoding="utf-8")))
-        return 0
-    models, targets = options.models.split(","), options.targets.split(",")
-    if options.time:
-        content = json.loads(options.json.read_text(encoding="utf-8"))
-        for row in content["rows"]:
-            if row["model"] in models and row["target"] in targets:
-                print(f"{row['model']} {row['target']}: {time_again(row)}", flush=True)
-                content = _kept(options, row)
-        render(options.page, content)
-        return 0
-    words = options.calibrate_on.split(","), options.judge_on.split(",")
-    with Steps() as steps:
-        for model in models:
-            for target in targets:
-                with tempfile.TemporaryDirectory() as folder:
-                    out = _kept_at(model, target) if options.keep else Path(folder) / "it.dae"
-                    row = measure(model, target, *words, out, steps)
-                content = _kept(options, row)
-    render(options.page, content)
-    print(table(content["rows"]))
+    if not options.render:
+        _again(options) if options.time else _measure(options)
+    content = json.loads(options.json.read_text(encoding="utf-8"))
+    put(options.page, BEGIN, END, lines(content, recipes.recipe_names(), recipes.target_names()))
     return 0
+
+
+def _measure(options: argparse.Namespace) -> None:
+    words = options.calibrate_on.split(","), options.judge_on.split(",")
+    trained = _trained(options.weights)
+    with Steps() as steps:
+        for model, target in _asked(options):
+            weights = trained.get(model)
+            with tempfile.TemporaryDirectory() as folder:
+                kept = wanted(model, target, weights).path
+                out = kept if options.keep else Path(folder) / "it.dae"
+                _keep(options, measure(model, target, weights, *words, out, steps))
+
+
+def _again(options: argparse.Namespace) -> None:
+    asked = set(_asked(options))
+    for row in json.loads(options.json.read_text(encoding="utf-8"))["rows"]:
+        if (row["model"], row["target"]) in asked:
+            print(f"{row['model']} {row['target']}: {time_again(row)}", flush=True)
+            _keep(options, row)
+
+
+def _asked(options: argparse.Namespace) -> list[tuple[str, str]]:
+    return list(product(options.models.split(","), options.targets.split(",")))
+
+
+def _trained(given: Sequence[str]) -> dict[str, Path]:
+    """Weights by model; the student's are always among them."""
+    student = shipped()
+    known = {student.recipe: student.weights} if student else {}
+    for text in given:
+        model, found, file = text.partition("=")
+        if not found or model not in recipes.recipe_names():
+            raise ValueError(f"--weights: got {text!r}, wanted MODEL=FILE with a model of export/")
+        known[model] = Path(file)
+    return known
+
+
+def _about(weights: Path | None) -> str:
+    """What is said of them beside a table."""
+    student = shipped()
+    if weights is None or (student and weights == student.weights):
+        return ""
+    return f"trained: `{weights.parent.name}/{weights.name}`, sha256 {told(weights)}.."
 
 
 def time_again(row: dict[str, Any]) -> str:
@@ -201,61 +187,44 @@ def time_again(row: dict[str, Any]) -> str:
 
     Returns what it is now, or why it stays as it was.
     """
-    path = _kept_at(row["model"], row["target"])
-    if not row.get("latency_ms") or _on_device(row):
+    if "error" in row or executed_elsewhere(row):
         return "has no time here"
+    path = place(row["model"], row["target"], row["weights"])
     if not path.is_dir():
         return f"not timed again: no {path.name}, see --keep"
     model = dae.load(path, threads=1)
-    float32 = load_engine("onnxruntime", path / "model.onnx", model.contract, threads=1)
     recipe, sensor = recipes.load_recipe(row["model"]), recipes.load_sensor(SENSOR)
-    windows = held_out_sample(model.contract, recipe, sensor)[0]
-    engines = {"target": model.engine, "float32": float32}
-    row["latency_ms"] = side_by_side(engines, windows.images[-1])
-    return f"{row['latency_ms']['target']:.1f} ms, float32 {row['latency_ms']['float32']:.1f} ms"
+    image = held_out_sample(model.contract, recipe, sensor)[0].images[-1]
+    engines = {"target": model.engine}
+    if row["target"] != PORTABLE:
+        file = path / "model.onnx"
+        engines["float32"] = load_engine("onnxruntime", file, model.contract, threads=1)
+    row["latency_ms"] = side_by_side(engines, image)
+    return ", ".join(f"{name} {ms:.1f} ms" for name, ms in row["latency_ms"].items())
 
 
-def _kept_at(model: str, target: str) -> Path:
-    student = shipped()
-    weights = student.weights if student and student.recipe == model else None
-    return wanted(model, target, weights).path
-
-
-def _kept(options: argparse.Namespace, row: dict[str, Any]) -> dict[str, Any]:
-    """The file's content with one row new; those of earlier runs stay."""
+def _keep(options: argparse.Namespace, row: dict[str, Any]) -> None:
+    """Write the JSON with one row new; those of earlier runs stay."""
     content: dict[str, Any] = {}
     if options.json.is_file():
         content = json.loads(options.json.read_text(encoding="utf-8"))
     before = content["rows"] if content.get("machine") == processor() else []
     rows = {(one["model"], one["target"]): one for one in [*before, row]}
-    models, targets = recipes.recipe_names(), recipes.target_names()
     content |= {
         "machine": processor(),
         "when": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "calibrated_on": options.calibrate_on,
         "judged_on": options.judge_on,
-        "protocol": "strict; sensor davis346; one thread; states carried; one window side by side "
+        "protocol": "strict; sensor davis346; one thread; states carried; ms: one window, in turns "
         "with float32 in ONNX Runtime, median of 25 after 5",
-        "rows": [rows[key] for key in product(models, targets) if key in rows],
+        "rows": [
+            rows[key]
+            for key in product(recipes.recipe_names(), recipes.target_names())
+            if key in rows
+        ],
     }
     options.json.parent.mkdir(parents=True, exist_ok=True)
-    beside = options.json.with_suffix(".part")
-    beside.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    beside.replace(options.json)
-    return content
-
-
-def render(page: Path, content: dict[str, Any]) -> None:
-    """Put the table between its marks."""
-    text = page.read_text(encoding="utf-8")
-    before, _, rest = text.partition(BEGIN)
-    _, found, after = rest.partition(END)
-    if not found:
-        raise ValueError(f"{page}: no {BEGIN} .. {END} in it")
-    words = f"{content['machine']}, {content['when'][:10]}; {content['protocol']}. Judged on "
-    words += f"{content['judged_on']}; int8 calibrated on {content['calibrated_on']}."
-    new = f"{before}{BEGIN}\n{words}\n\n{table(content['rows'])}\n{END}{after}"
-    page.write_text(new, encoding="utf-8")
+    write_whole(options.json, json.dumps(content, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -101,6 +101,8 @@ def test_depth_that_is_not_finite_fails_every_limit_and_can_be_written() -> None
     }
     assert any(check["value"] is None for check in judgement.as_dict()["checks"])
     json.dumps(judgement.as_dict(), allow_nan=False)
+    assert not judgement.finite
+    assert "fp32_absrel (mean) not finite, allowed 0.05" in map(str, judgement.over)
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ pytest.importorskip("openvino")
 
 import dae_edge as dae
 from dae_edge import bundle, recipes
+from dae_edge.calibration.budget import Check, Judgement
 from dae_edge.cli import export
 from dae_edge.export import export_bundle, proving
 from dae_edge.export.proving import Wishes
@@ -155,6 +156,42 @@ def test_a_bundle_over_its_budget_is_written_if_asked_for_and_loading_it_warns(
     assert "FAILED" in (out / "report.md").read_text()
     with pytest.warns(UserWarning, match="missed its budget"):
         dae.load(out, threads=1)
+
+
+@pytest.mark.slow
+def test_depth_that_overflows_in_float16_is_refused_and_a_report_can_still_tell_of_it(
+    small_recipe: Recipe, small_sensor: Sensor, weights: Path, tmp_path: Path
+) -> None:
+    state = torch.load(weights, weights_only=True)["state_dict"]
+    last = "depth_head.scratch.output_conv2"  # its features leave FP16, then cancel out
+    state[f"{last}.0.weight"] *= 1e6
+    state[f"{last}.2.weight"] *= 1e-6
+    huge, out = tmp_path / "huge.pth", tmp_path / "student.dae"
+    torch.save({"state_dict": state}, huge)
+    target = quick("onnx-fp16")
+    with pytest.raises(dae.BudgetError, match=r"absrel \(mean\) not finite, allowed"):
+        export_bundle(small_recipe, target, small_sensor, out, weights=huge)
+    assert not out.exists()
+    wishes = Wishes(allow_over=True)
+    export_bundle(small_recipe, target, small_sensor, out, weights=huge, wishes=wishes)
+    verdict = bundle.read(out).manifest["verdict"]
+    assert verdict["passed"] is False
+    assert verdict["budget"]["absrel"] is None
+    assert "not finite" in (out / "report.md").read_text()
+
+
+@pytest.mark.parametrize("enforced", [True, False])
+def test_depth_that_is_not_finite_passes_no_budget_not_even_one_that_is_not_enforced(
+    enforced: bool,
+) -> None:
+    def proof(value: float) -> proving.Proof:
+        check = Check("fp32_absrel", "mean", value, limit=0.05)
+        judged = Judgement((check,), (), (), worst=None)
+        return proving.Proof(judged, enforced, {}, (), 0, None, {}, None, engine=None)
+
+    assert proof(0.04).passed
+    assert proof(0.06).passed is not enforced
+    assert not proof(float("inf")).passed
 
 
 @pytest.mark.slow

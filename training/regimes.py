@@ -173,7 +173,7 @@ def table(cells: Sequence[Cell], floor: Evaluation | None, teacher: Evaluation |
         "| network | training | " + " | ".join(columns) + " | windows seen | minutes |",
         "| --- | --- | " + " | ".join(["---:"] * (len(columns) + 2)) + " |",
         _row("constant depth", "none", floor, "0", "0"),
-        _row("image teacher, on frames", "supervised by day", teacher, "-", "-"),
+        _row("image teacher, on frames", "supervised, all scenes", teacher, "-", "-"),
     ]
     for cell in cells:
         minutes = "-" if math.isnan(cell.minutes) else f"{cell.minutes:.1f}"

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dae_edge.backends.backend import Engine
+from dae_edge.finite import finite_only
 
 if TYPE_CHECKING:
     from dae_edge.export.exporting import Steps
@@ -106,16 +107,17 @@ class Parity:
 
     def as_dict(self) -> dict[str, Any]:
         """For reports, which are JSON: None where an error is not finite."""
-        return {
+        told = {
             "engine": self.engine,
             "reference": self.reference,
             "passed": self.passed,
             "finite": self.finite,
             "stepwise": self.stepwise,
-            "worst": _plain(self.worst),
+            "worst": self.worst,
             "limits": self.limits,
-            "windows": [_plain(asdict(window)) for window in self.windows],
+            "windows": [asdict(window) for window in self.windows],
         }
+        return finite_only(told)  # type: ignore[no-any-return]
 
 
 def roll(engine: Engine, images: Iterable[NDArray[Any]]) -> Iterator[Rolled]:
@@ -185,7 +187,3 @@ def _window_error(
 def _drift(state: NDArray[Any], true: NDArray[Any]) -> float:
     difference = np.abs(state.astype(np.float32) - true.astype(np.float32)).max()
     return float(difference / max(float(np.abs(true).max()), _TINY))
-
-
-def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value if math.isfinite(value) else None for name, value in values.items()}

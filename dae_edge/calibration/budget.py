@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from dae_edge import metrics
 from dae_edge.backends import Engine, Session
 from dae_edge.calibration.sequences import WindowSequence
+from dae_edge.finite import finite_only
 from dae_edge.hints import closest
 from dae_edge.protocols import Strict
 
@@ -115,7 +116,8 @@ class Check:
         return self.value / max(self.limit, 1e-9)
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.where}) {self.value:.4f}, allowed {self.limit:g}"
+        value = f"{self.value:.4f}" if np.isfinite(self.value) else "not finite"
+        return f"{self.name} ({self.where}) {value}, allowed {self.limit:g}"
 
 
 @dataclass(frozen=True)
@@ -175,6 +177,11 @@ class Judgement:
         return all(check.passed for check in self.checks)
 
     @property
+    def finite(self) -> bool:
+        """Every depth was."""
+        return all(np.isfinite(check.value) for check in self.checks)
+
+    @property
     def over(self) -> list[Check]:
         """What is over its limit."""
         return [check for check in self.checks if not check.passed]
@@ -185,16 +192,17 @@ class Judgement:
 
     def as_dict(self) -> dict[str, Any]:
         """For report.json; what is not finite is ``None``."""
-        return {
+        told = {
             "passed": self.passed,
-            "checks": [{**_plain(asdict(check)), "passed": check.passed} for check in self.checks],
-            "fp32": [_plain(asdict(scores)) for scores in self.fp32],
-            "target": [_plain(asdict(scores)) for scores in self.target],
+            "checks": [{**asdict(check), "passed": check.passed} for check in self.checks],
+            "fp32": [asdict(scores) for scores in self.fp32],
+            "target": [asdict(scores) for scores in self.target],
             "drift": [
-                _plain({"window": window, "fp32_absrel": absrel, "fp32_delta1": delta1})
+                {"window": window, "fp32_absrel": absrel, "fp32_delta1": delta1}
                 for window, absrel, delta1 in self.drift
             ],
         }
+        return finite_only(told)  # type: ignore[no-any-return]
 
 
 def apart(judgement: Judgement) -> tuple[float, float]:
@@ -369,11 +377,3 @@ def _mean_and_worst(name: str, values: list[tuple[float, str]], limit: float) ->
 def _mean(values: Iterable[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return float(np.mean(known)) if known else None
-
-
-def _plain(entry: dict[str, Any]) -> dict[str, Any]:
-    """Numbers that JSON has."""
-    return {
-        key: None if isinstance(value, float) and not np.isfinite(value) else value
-        for key, value in entry.items()
-    }

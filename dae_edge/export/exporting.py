@@ -21,6 +21,7 @@ from dae_edge.export.model import Prepared, prepare
 from dae_edge.export.pictures import write_pictures
 from dae_edge.export.proving import Proof, Prover, Wishes, complaint, judging_backend
 from dae_edge.export.report import markdown
+from dae_edge.finite import finite_only
 from dae_edge.nn.network import DepthNetwork
 from dae_edge.processor import processor
 from dae_edge.recipes import Recipe, Sensor, Target, load_target
@@ -145,7 +146,7 @@ def _report(
 def _verdict(report: dict[str, Any], parities: list[Parity], proof: Proof) -> dict[str, Any]:
     """The manifest's summary of the report."""
     judged = proof.judgement
-    return {
+    told = {
         "passed": report["passed"],
         "parity": [{"engine": one["engine"], **one["worst"]} for one in report["parity"]],
         "budget": judged
@@ -159,6 +160,7 @@ def _verdict(report: dict[str, Any], parities: list[Parity], proof: Proof) -> di
         "kept": [entry["layer"] for entry in proof.kept],
         "calibration_sha256": proof.calibration.get("sha256"),
     }
+    return finite_only(told)  # type: ignore[no-any-return]
 
 
 def _why_not(target: Target, parities: list[Parity], prover: Prover, proof: Proof) -> str:

@@ -86,8 +86,9 @@ class Proof:
 
     @property
     def passed(self) -> bool:
-        """Within the budget, or without one."""
-        return self.judgement is None or not self.enforced or self.judgement.passed
+        """Within the budget, or without one; depth that is not finite never is."""
+        judged = self.judgement
+        return judged is None or judged.passed or (judged.finite and not self.enforced)
 
     def as_dict(self) -> dict[str, Any]:
         """For report.json."""

@@ -340,3 +340,14 @@ def test_another_teacher_at_the_same_place_makes_another_pool(tmp_path: Path):
     weights.write_bytes(b"another")
     assert pool_content(taught, None, "train") != before
     assert pool_content(taught, None, "val-road") == pool_content(Synthesis(), None, "val-road")
+
+
+def test_a_pool_of_other_scenes_is_another_and_one_from_the_first_on_is_where_it_was():
+    def content(**settings: int) -> dict[str, object]:
+        return pool_content(Synthesis(**settings), None, "train")
+
+    assert "first" not in content()
+    assert content(first=9) == {**content(), "first": 9}
+    assert pool_content(Synthesis(first=9), None, "val-road") == pool_content(
+        Synthesis(), None, "val-road"
+    )

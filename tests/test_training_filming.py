@@ -65,6 +65,16 @@ def test_a_pool_has_the_same_bytes_whatever_the_number_of_processes(
     assert content(tmp_path / "other", Synthesis(**{**asked.plain(), "night": 1.0}), 1) != wanted
 
 
+def test_pools_that_begin_far_enough_apart_share_no_scene(small_sensor: None):
+    def windows(**settings: int) -> list[bytes]:
+        asked = Synthesis(sensor="tests", compiled=False, windows=1, **settings)
+        return [strip.windows.tobytes() for strip in training_strips(asked, SIZE, CPU, 1)]
+
+    whole = windows(pool=48)
+    assert windows(pool=16, first=32) == whole[32:]
+    assert set(windows(pool=16, first=48)).isdisjoint(whole)
+
+
 def test_what_a_teacher_sees_is_the_same_too(small_sensor: None, tmp_path: Path):
     recipe = small_recipe("model_settings.recurrent=false")
     torch.manual_seed(1)

@@ -245,9 +245,11 @@ def pool_content(
     """All that decides what is in a pool; its place in the cache follows from it."""
     about = {**asked.plain(), "world": WORLD_VERSION, "size": size, "name": name}
     if name != "train":
-        about |= {"pool": 0, "families": (), "night": 0.0, "windows": 0, "teacher": ""}
+        about |= {"pool": 0, "families": (), "night": 0.0, "windows": 0, "teacher": "", "first": 0}
     elif asked.teacher:
         about["teacher"] = sha256_of(Path(asked.teacher))  # not its place
+    if not about["first"]:
+        del about["first"]  # so that pools made before there was one are still found
     if device is not None and device.type != "cpu":
         about["device"] = device.type  # which rounds differently
     return about

@@ -38,6 +38,7 @@ class Synthesis:
         sensor: Profile.
         windows: Of each sequence.
         pool: Sequences that are made once and kept; 0: each is new, made as it is needed.
+        first: Number of the pool's first scene: pools that are far enough apart share none.
         bins: Of voxel grids; 0: Tencode.
         frames: RGB frames instead of windows, as an image teacher sees them.
         teacher: Weights of a network that was trained on such frames; what it sees in them is then
@@ -51,6 +52,7 @@ class Synthesis:
     sensor: str = "half"
     windows: int = 4
     pool: int = 0
+    first: int = 0
     bins: int = 0
     frames: bool = False
     teacher: str = ""
@@ -83,8 +85,8 @@ class Synthesis:
         if asked.validate_on not in SPLITS:
             hint = closest(asked.validate_on, SPLITS)
             raise ValueError(f"{where}: no split {asked.validate_on!r}{hint}")
-        if not (0 <= asked.night <= 1 and asked.windows >= 1 and asked.pool >= 0):
-            raise ValueError(f"{where}: night of 0..1, windows of 1.., pool of 0.. wanted")
+        if not (0 <= asked.night <= 1 and asked.windows >= 1 and min(asked.pool, asked.first) >= 0):
+            raise ValueError(f"{where}: night of 0..1, windows of 1.., pool, first of 0.. wanted")
         load_profile(asked.sensor)
         return asked
 
@@ -203,7 +205,7 @@ def _batch(
     first: int,
 ) -> list[Strip]:
     # the last batch is filled up, so that compiled code meets one shape only
-    numbers = list(range(first, first + FILMED_AT_ONCE))
+    numbers = list(range(asked.first + first, asked.first + first + FILMED_AT_ONCE))
     film = _training_film(asked, sensor, numbers, device)
     wanted = min(FILMED_AT_ONCE, asked.pool - first)
     return list(_strips(asked, film, size, asked.windows, wanted))

@@ -10,6 +10,7 @@ from benchmarks.pages import paragraph
 Row: TypeAlias = dict[str, Any]
 
 NONE = "not measured"
+INFINITE = "not finite"
 
 
 class _Column(NamedTuple):
@@ -71,6 +72,8 @@ def _score(name: str) -> Callable[[Row, Row], str]:
     """``base`` has the scores of float32, which are also those of a target without a budget."""
 
     def cell(row: Row, base: Row) -> str:
+        if not _finite(row):
+            return INFINITE
         value = _mean(row["scores"] or base.get("fp32"), name)
         return NONE if value is None else f"{value:.4f}"
 
@@ -81,6 +84,8 @@ def _change(name: str) -> Callable[[Row, Row], str]:
     def cell(row: Row, base: Row) -> str:
         if not row["scores"]:
             return "0"  # float32 itself
+        if not _finite(row):
+            return INFINITE
         after, before = _mean(row["scores"], name), _mean(row["fp32"] or base.get("fp32"), name)
         return NONE if after is None or before is None else f"{after - before:+.4f}"
 
@@ -90,15 +95,23 @@ def _change(name: str) -> Callable[[Row, Row], str]:
 def _distance(row: Row, base: Row) -> str:
     if not row["scores"]:
         return "0"
+    if not _finite(row):
+        return INFINITE
     value = _mean(row["scores"], "fp32_absrel")
     return NONE if value is None else f"{value:.4f}"
+
+
+def _finite(row: Row) -> bool:
+    """Of depth that is not, the JSON has no distance to float32's."""
+    return all(one["fp32_absrel"] is not None for one in row["scores"] or [])
 
 
 def _drift(row: Row, base: Row) -> str:
     if row["target"] == "onnx-fp32":
         return "0"
     if row["drift"]:
-        return f"{row['drift'][-1]['fp32_absrel']:.4f}"
+        last = row["drift"][-1]["fp32_absrel"]
+        return INFINITE if last is None else f"{last:.4f}"
     return NONE if row.get("recurrent", True) else "no state"
 
 
@@ -131,6 +144,8 @@ def _verdict(row: Row, base: Row) -> str:
     if not row["checks"]:
         return "none: float32"
     over = [check for check in row["checks"] if not check["passed"]]
+    if any(check["value"] is None for check in over):
+        return f"over: depth is {INFINITE}"
     names = ", ".join(f"{one['name']} {one['value']:+.3f} ({one['where']})" for one in over)
     said = f"over: {names}" if over else "held"
     return f"{said}, in ONNX Runtime" if executed_elsewhere(row) else said

@@ -89,3 +89,14 @@ def test_a_model_without_a_state_cannot_drift_and_other_weights_are_named():
     assert "**m**, trained: `a/b`" in made
     assert "| 0.0050 | no state | 2.5 |" in "\n".join(made)
     assert "| 0.0050 | not measured | 2.5 |" in "\n".join(page(row("ov-int8", drift=[])))
+
+
+def test_depth_that_is_not_finite_is_called_so():
+    check = {"name": "absrel", "where": "mean", "value": None, "passed": False}
+    gone = [{"absrel": None, "delta1": 0.0, "fp32_absrel": None}]
+    drift = [{"fp32_absrel": None}]
+    made = "\n".join(page(row("onnx-fp16", scores=gone, drift=drift, checks=[check])))
+    assert f"| `onnx-fp16` |{' not finite |' * 6} 2.5 | 5.0 | 0.50 | 1 |" in made
+    assert made.endswith(
+        "| over: depth is not finite |\n\nNot measured: m: onnx-fp32, ov-int8, trt-fp16."
+    )

@@ -30,6 +30,7 @@ from dae_edge.cli import command
 from dae_edge.cli.progress import Steps
 from dae_edge.errors import BudgetError, MissingExtraError
 from dae_edge.export import export_bundle
+from dae_edge.export.exporting import PORTABLE
 from dae_edge.export.proving import Wishes
 from dae_edge.processor import processor
 from dae_edge.student import shipped
@@ -37,7 +38,6 @@ from dae_edge.student import shipped
 ROOT = Path(__file__).resolve().parent
 RESULT, PAGE = ROOT / "results" / "targets.json", ROOT.parent / "calibrate" / "README.md"
 BEGIN, END = "<!-- targets: begin -->", "<!-- targets: end -->"
-PORTABLE = "onnx-fp32"
 CALIBRATION = "synthetic:train"
 SPLITS = ("synthetic:test-indoor", "synthetic:test-road", "synthetic:test-night")
 
@@ -167,10 +167,10 @@ def _trained(given: Sequence[str]) -> dict[str, Path]:
     student = shipped()
     known = {student.recipe: student.weights} if student else {}
     for text in given:
-        model, found, file = text.partition("=")
-        if not found or model not in recipes.recipe_names():
-            raise ValueError(f"--weights: got {text!r}, wanted MODEL=FILE with a model of export/")
-        known[model] = Path(file)
+        model, _, file = text.partition("=")
+        if not Path(file).is_file():
+            raise ValueError(f"--weights: got {text!r}, wanted MODEL=FILE of a file that exists")
+        known[recipes.load_recipe(model).name] = Path(file)  # or the nearest name
     return known
 
 

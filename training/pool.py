@@ -12,7 +12,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -145,7 +145,8 @@ def _alone(folder: Path) -> Iterator[None]:
     lock = folder.with_name(f".{folder.name}.lock")
     lock.parent.mkdir(parents=True, exist_ok=True)
     with lock.open("w") as opened:
-        fcntl.flock(opened, fcntl.LOCK_EX)
+        with suppress(OSError):  # a disk without locks: then each makes its own, which is as good
+            fcntl.flock(opened, fcntl.LOCK_EX)
         try:
             yield
         finally:

@@ -7,9 +7,8 @@ written whole or not at all.
 from __future__ import annotations
 
 import json
-import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +21,7 @@ from dae_edge.bench.judging import LIMITS, judge, judge_machine
 from dae_edge.bench.statistics import Latencies, summary
 from dae_edge.bench.subjects import STAGES
 from dae_edge.errors import FormatError
+from dae_edge.finite import finite_only
 
 FORMAT = "dae-bench"
 VERSION = 1
@@ -153,7 +153,7 @@ class Record:
             "cases": [_plain_case(result) for result in self.results],
             "not_measured": self.not_measured,
         }
-        plain: dict[str, Any] = _without_nan(values)
+        plain: dict[str, Any] = finite_only(values)
         return plain
 
     def write(self, path: Path) -> None:
@@ -229,11 +229,3 @@ def _plain_case(result: Result) -> dict[str, Any]:
         "energy": result.energy,
         "launches": result.launches,
     }
-
-
-def _without_nan(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _without_nan(entry) for key, entry in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_without_nan(entry) for entry in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -17,6 +17,7 @@ from typing import Any
 from dae_edge.datasets import Dataset
 from dae_edge.errors import FormatError
 from dae_edge.evaluation.predictors import Judged
+from dae_edge.finite import finite_only
 from dae_edge.protocols import PROTOCOLS, Paper, Strict
 from dae_edge.tally import Report, Tally
 
@@ -132,12 +133,12 @@ class Evaluation:
             "sequences": {name: vars(record) for name, record in self.sequences.items()},
             "tallies": {name: tally.as_dict() for name, tally in self.tallies.items()},
         }
-        plain: dict[str, Any] = _without_nan(values)
+        plain: dict[str, Any] = finite_only(values)
         return plain
 
     def write(self, path: Path, extra: Mapping[str, Any]) -> None:
         """Write the JSON file, with more entries from ``extra``."""
-        text = json.dumps({**self.as_dict(), **_without_nan(extra)}, indent=1, allow_nan=False)
+        text = json.dumps({**self.as_dict(), **finite_only(extra)}, indent=1, allow_nan=False)
         part = path.with_name(f"{path.name}.{os.getpid()}.part")
         try:
             part.write_text(text + "\n", encoding="utf-8")
@@ -212,11 +213,3 @@ def _record(entry: dict[str, Any]) -> SequenceRecord:
 
 def _results(report: Report) -> dict[str, Any]:
     return {name: getattr(report, name) for name in Report.__slots__ if name != "protocol"}
-
-
-def _without_nan(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _without_nan(entry) for key, entry in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_without_nan(entry) for entry in value]
-    return None if isinstance(value, float) and math.isnan(value) else value

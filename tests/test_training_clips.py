@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -111,6 +112,22 @@ def test_after_one_that_failed_to_make_a_pool_the_next_does(tmp_path: Path):
     assert sorted(str(error) for error in errors) == ["None", "no space left on device"]
     assert make.calls == 2
     assert [path.name for path in tmp_path.iterdir()] == ["p"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there nobody waits")
+def test_on_a_disk_without_locks_a_pool_is_made_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    import fcntl
+
+    def unsupported(file: object, operation: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", unsupported)
+    make = _Maker(tmp_path / "p")
+    make.go_on.set()
+    assert len(pool.made_once(tmp_path / "p", make)) == 1
+    assert make.calls == 1
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there nobody waits")

@@ -135,6 +135,8 @@ def _help(work: Callable[[int], Any], numbers: Sequence[int], results: Connectio
         return  # the process that wanted it is no more
     except Exception as error:
         results.send((None, _portable(error), traceback.format_exc()))
+    finally:  # it ends by itself: no signal may tear the farewells of its libraries
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 def _portable(error: Exception) -> Exception:

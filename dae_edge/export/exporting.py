@@ -10,9 +10,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
+from numpy.typing import NDArray
+
 from dae_edge import _native, bundle
 from dae_edge.backends import load_engine
-from dae_edge.backends.parity import Parity, compare, told
+from dae_edge.backends.parity import Parity, Rolled, compare, told
 from dae_edge.contract import Contract
 from dae_edge.errors import BudgetError
 from dae_edge.export.ahead import ahead_of_time
@@ -30,6 +32,9 @@ from dae_edge.sample import sample_windows
 ONNX_FILE = "model.onnx"
 PORTABLE = "onnx-fp32"
 """The target whose limits hold for the portable ONNX file, whatever is made of it."""
+
+STEP_WITHOUT_MEMORY = 4
+"""Every fourth window is compared of a model in which no window changes another."""
 
 
 class Steps(Protocol):
@@ -92,7 +97,8 @@ def export_bundle(
         progress(f"ONNX for {sensor.width}x{sensor.height}")
         contract = export_onnx(model, recipe, sensor, folder / ONNX_FILE)
         portable = target if target.name == PORTABLE else load_target(PORTABLE)
-        parities = [_parity(model, recipe, sensor, portable, contract, folder, progress)]
+        torch = _Torch(model, recipe, sensor, contract, [portable, target], progress)
+        parities = [_parity(torch, portable, folder, progress)]
         if not parities[0].passed:  # what is made of it cannot be better
             raise BudgetError(_complaint(target, parities))
         prover = Prover(
@@ -107,7 +113,7 @@ def export_bundle(
         )
         proof = prover.prove()
         if target.parity and target.name != PORTABLE:
-            parities.append(_parity(model, recipe, sensor, target, contract, folder, progress))
+            parities.append(_parity(torch, target, folder, progress))
         manifest = _manifest(recipe, target, sensor, prepared, contract)
         report = _report(target, folder, parities, proof, manifest, progress)
         if not report["passed"] and not wishes.allow_over:
@@ -174,34 +180,62 @@ def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.is_file())
 
 
-def _parity(
-    model: DepthNetwork,
-    recipe: Recipe,
-    sensor: Sensor,
-    target: Target,
-    contract: Contract,
-    folder: Path,
-    progress: Steps,
-) -> Parity:
+class _Torch:
+    """What torch gives over windows of the sample: computed once, whatever is held against it.
+
+    Args:
+        model: To export.
+        recipe: Of the model.
+        sensor: Camera.
+        contract: Of the model.
+        targets: That will be held against it.
+        progress: Told of the steps.
+
+    Raises:
+        ValueError: a target wants more windows than the sample has.
+    """
+
+    def __init__(
+        self,
+        model: DepthNetwork,
+        recipe: Recipe,
+        sensor: Sensor,
+        contract: Contract,
+        targets: list[Target],
+        progress: Steps,
+    ) -> None:
+        self.recipe, self.contract = recipe, contract
+        longest = max(targets, key=lambda one: one.parity.get("windows", 0))
+        wanted = int(longest.parity["windows"])
+        white = recipe.background == "white"
+        windows = sample_windows(contract, window_us=recipe.window_us, white=white)
+        images = list(islice(windows, wanted))
+        if len(images) < wanted:
+            raise ValueError(
+                f"{longest.name}: parity over {wanted} windows, the sample has {len(images)}"
+            )
+        self._step = 1 if contract.states else STEP_WITHOUT_MEMORY
+        self._images = images[:: self._step]
+        graph = ContractGraph(model, sensor, voxel_bins=contract.voxel_bins)
+        step = f"torch over {len(self._images)} windows"
+        self._rolled = roll_torch(graph, told(self._images, step, progress))
+
+    def first(self, windows: int) -> tuple[list[NDArray[Any]], list[Rolled]]:
+        """Images and what torch gives, of the first windows of the sample."""
+        count = -(-windows // self._step)
+        return self._images[:count], self._rolled[:count]
+
+
+def _parity(torch: _Torch, target: Target, folder: Path, progress: Steps) -> Parity:
     """Torch against a target's file in its engine."""
-    windows = sample_windows(
-        contract,
-        window_us=recipe.window_us,
-        white=recipe.background == "white",
-    )
-    wanted = int(target.parity["windows"])
-    images = list(islice(windows, wanted))
-    if len(images) < wanted:
-        raise ValueError(
-            f"{target.name}: parity over {wanted} windows, the sample has {len(images)}"
-        )
-    graph = ContractGraph(model, sensor, voxel_bins=contract.voxel_bins)
-    truth = roll_torch(graph, told(images, f"torch over {wanted} windows", progress))
+    recipe = torch.recipe
+    images, truth = torch.first(int(target.parity["windows"]))
     backend, file = judging_backend(target), folder / target.file
-    engine = load_engine(backend, file, contract, threads=None, compute=target.precision["compute"])
+    compute = target.precision["compute"]
+    engine = load_engine(backend, file, torch.contract, threads=None, compute=compute)
     return compare(
         engine,
-        told(images, f"{backend} over {wanted} windows", progress),
+        told(images, f"{backend} over {len(images)} windows", progress),
         truth,
         recipe.widened(target.parity),
         reference="torch",

@@ -69,7 +69,7 @@ class Proof:
         kept: Layers that stayed float, by name, with the module and what quantizing each does.
         layers: How many layers were up for quantization.
         search: What was tried; None without a search.
-        latency_ms: Medians of one window, side by side.
+        latency_ms: Medians of one window, side by side; of float32 itself only ``target``.
         placement: What the engine runs; None if it does not tell.
         engine: What was judged.
     """
@@ -186,7 +186,8 @@ class Prover:
                     kept = best.kept
                     engine = self._own(form.write(self._folder, kept))
                     judged = judge.whole(engine)
-        latency = self._latency(engine, reference, judge)
+        sequences = judge.sequences if judge else self._judged_on()
+        latency = self._latency(engine, reference, sequences)
         return Proof(
             judged,
             self._trained,
@@ -252,7 +253,7 @@ class Prover:
             with tempfile.TemporaryDirectory(dir=self._folder, prefix=".attempt") as beside:
                 engine = self._own(form.write(Path(beside), kept))
                 judged = judge.whole(engine)
-                latency = self._latency(engine, reference, judge)
+                latency = self._latency(engine, reference, judge.sequences)
                 return judged, latency["target"], latency["target"] / latency["float32"]
 
         return Search(
@@ -276,11 +277,13 @@ class Prover:
         folder = self._wishes.memory
         return Memory(folder / name if folder else None, key.hexdigest())
 
-    def _latency(self, engine: Engine, reference: Engine, judge: Judge | None) -> dict[str, float]:
-        if judge is None or engine is reference:
-            return {}
-        image = judge.sequences[0].images[-1]
-        return side_by_side({"target": engine, "float32": reference}, image)
+    def _latency(
+        self, engine: Engine, reference: Engine, sequences: Sequence[WindowSequence]
+    ) -> dict[str, float]:
+        engines = {"target": engine}
+        if engine is not reference:
+            engines["float32"] = reference
+        return side_by_side(engines, sequences[0].images[-1])
 
     def _why(
         self, kept: tuple[str, ...], form: Form, found: Found | None

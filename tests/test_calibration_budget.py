@@ -229,6 +229,23 @@ def test_a_search_that_ran_out_of_time_goes_on_with_time_of_its_own(tmp_path: Pa
     assert again.measured == []
 
 
+def test_so_many_layers_are_kept_as_was_wished_and_what_was_judged_before_is_a_choice_too() -> None:
+    engine = Arithmetic({f"node{n}": 0.01 * (n + 1) for n in range(10)})
+    made = search(engine, Memory(None, ""))
+    made.seen(*engine.attempt(()))
+    made.seen(*engine.attempt(()))
+    chosen = made.exactly(2)
+    assert set(chosen.kept) == {"node8", "node9"}
+    assert not chosen.passed
+    assert [len(one.kept) for one in made.found.attempts] == [0, 2]
+    assert made.exactly(0) is made.found.attempts[0]
+    with pytest.raises(ValueError, match="--keep 11: there are 10 layers"):
+        made.exactly(11)
+    late = search(Arithmetic({f"node{n}": 1.0 for n in range(10)}), Memory(None, ""), minutes=0)
+    with pytest.raises(ValueError, match="0 of 10 layers were measured in 0 minutes"):
+        late.exactly(1)
+
+
 def test_the_worst_layers_are_named_and_the_front_has_no_point_that_another_beats() -> None:
     engine = Arithmetic({f"node{n}": 0.01 * n for n in range(10)})
     made = search(engine, Memory(None, ""))

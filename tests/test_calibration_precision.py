@@ -24,7 +24,7 @@ from dae_edge.backends import load_engine
 from dae_edge.calibration import graph, half, layers, qdq
 from dae_edge.calibration.int8 import Int8, Settings
 from dae_edge.calibration.ranges import LEVELS, Range
-from dae_edge.calibration.sequences import WindowSequence, digest
+from dae_edge.calibration.sequences import WindowSequence, digest, shared_windows
 from dae_edge.contract import Contract
 from dae_edge.sample import sample_windows
 
@@ -267,3 +267,11 @@ def test_the_hash_of_calibration_tells_windows_and_sequences_apart(windows: Wind
     whole, parts = digest([windows]), digest([windows.part(0, 3), windows.part(3)])
     assert whole != parts
     assert whole == digest([windows.part(0)])
+
+
+def test_windows_that_were_calibrated_and_judged_on_are_counted(windows: WindowSequence) -> None:
+    known = windows.part(0, 3)
+    assert shared_windows([known], [windows.part(2), windows.part(1, 2)]) == 2
+    assert shared_windows([windows.part(3)], [known]) == 0
+    nothing = WindowSequence("dark", (np.zeros((2, 2, 3), np.uint8),))
+    assert shared_windows([nothing], [nothing]) == 0

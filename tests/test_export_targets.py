@@ -221,9 +221,43 @@ def test_layers_are_restored_until_the_budget_holds_and_the_report_says_which(
     assert second.report["kept"][0]["module"] in page
 
 
+@pytest.mark.slow
+def test_another_point_of_the_search_can_be_chosen_and_must_hold_the_budget_as_well(
+    small_recipe: Recipe, small_sensor: Sensor, weights: Path, tmp_path: Path
+) -> None:
+    target = quick("onnx-int8", budget={**load_target("onnx-int8").budget, "drift": []})
+    chosen = Wishes(keep=3, calibrate_on=("sample",), judge_on=("sample",), memory=tmp_path / "m")
+    made = export_bundle(
+        small_recipe, target, small_sensor, tmp_path / "a.dae", weights=weights, wishes=chosen
+    )
+    harms = made.report["search"]["harms"]
+    share = {one["layer"]: max(one["absrel"] / 0.05, one["delta1"] / 0.03) for one in harms}
+    worst = sorted(share, key=lambda name: -share[name])[:3]
+    assert {one["layer"] for one in made.report["kept"]} == set(worst)
+    assert [len(one["kept"]) for one in made.report["search"]["attempts"]] == [0, 3]
+    page = (tmp_path / "a.dae" / "report.md").read_text()
+    assert "**6 of these windows were judged on too" in page
+    assert "`--keep N`" in page
+    assert (tmp_path / "a.dae" / "accuracy-latency.png").stat().st_size > 1000
+    strict = replace(chosen, budget="fp32_absrel=0")
+    with pytest.raises(dae.BudgetError, match="over its budget"):
+        export_bundle(
+            small_recipe, target, small_sensor, tmp_path / "b.dae", weights=weights, wishes=strict
+        )
+    for keep, message in ((1000, "there are"), (3, "0 of .* layers were measured")):
+        hurried = Wishes(keep=keep, minutes=1e-9)
+        with pytest.raises(ValueError, match=message):
+            export_bundle(
+                small_recipe, target, small_sensor, tmp_path / "c.dae", weights=weights,
+                wishes=hurried,
+            )  # fmt: skip
+    assert sorted(path.name for path in tmp_path.glob("*.dae")) == ["a.dae"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["--target", "ov-int8", "--keep", "-1"], "--keep must be 0 or more, got -1"),
         (["--target", "ov-int8", "--budget", "absrl=1"], "no limit 'absrl'"),
         (["--target", "ov-int8", "--search-minutes", "-1"], "--search-minutes must be 0 or more"),
         ([], "no --target given: onnx-fp16, onnx-fp32"),

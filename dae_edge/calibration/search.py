@@ -207,6 +207,30 @@ class Search:
         self._keep()
         return self.found.best
 
+    def exactly(self, count: int) -> Attempt:
+        """The choice that keeps so many layers, the most harmful; it need not hold the budget.
+
+        Raises:
+            ValueError: there are not so many, or no time to measure them all.
+        """
+        if count > len(self._layers):
+            raise ValueError(f"--keep {count}: there are {len(self._layers)} layers to quantize")
+        order = [harm.layer for harm in self.measure()] if count else []
+        if count and len(order) < len(self._layers):
+            raise ValueError(
+                f"--keep {count}: {len(order)} of {len(self._layers)} layers were measured in "
+                f"{self._seconds / 60:g} minutes (--search-minutes); the same command goes on"
+            )
+        made = self._try(order[:count])
+        self.found.finished = True
+        self._keep()
+        return made
+
+    def seen(self, judged: Judgement, latency_ms: float, ratio: float) -> None:
+        """The choice that keeps none was made and judged before the search."""
+        if all(done.kept for done in self.found.attempts):
+            self.found.attempts.insert(0, attempt_of((), judged, latency_ms, ratio))
+
     def _try(self, kept: list[str]) -> Attempt:
         chosen = tuple(sorted(kept))
         for done in self.found.attempts:

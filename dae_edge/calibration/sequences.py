@@ -47,3 +47,14 @@ def digest(sequences: Iterable[WindowSequence]) -> str:
             total.update(f"{image.dtype} {image.shape}\n".encode())
             total.update(np.ascontiguousarray(image).tobytes())
     return total.hexdigest()
+
+
+def shared_windows(one: Iterable[WindowSequence], other: Iterable[WindowSequence]) -> int:
+    """How many windows of ``other`` occur in ``one``; windows that show nothing do not count."""
+    known = {_content(image) for sequence in one for image in sequence.images}
+    images = (image for sequence in other for image in sequence.images)
+    return sum(1 for image in images if _content(image) in known and image.min() != image.max())
+
+
+def _content(image: NDArray[Any]) -> bytes:
+    return hashlib.sha256(np.ascontiguousarray(image).tobytes()).digest()

@@ -128,6 +128,13 @@ def _add_proof(arguments: argparse.ArgumentParser) -> None:
         help="for finding the layers to restore where INT8 misses; the same command goes on where "
         "one was stopped; 0: none (the target's own)",
     )
+    group.add_argument(
+        "--keep",
+        type=int,
+        metavar="N",
+        help="keep the N layers in float that lose most in int8, no more and no fewer: another "
+        "point of an earlier report's plot of accuracy against time (as few as hold the budget)",
+    )
     group.add_argument("--threads", type=int, metavar="N", help="of the engines that are judged")
 
 
@@ -192,6 +199,8 @@ def _wishes(options: argparse.Namespace) -> Wishes:
 
     if options.search_minutes is not None and not options.search_minutes >= 0:
         raise ValueError(f"--search-minutes must be 0 or more, got {options.search_minutes}")
+    if options.keep is not None and options.keep < 0:
+        raise ValueError(f"--keep must be 0 or more, got {options.keep}")
     return Wishes(
         budget=options.budget,
         allow_over=options.allow_over_budget,
@@ -199,6 +208,7 @@ def _wishes(options: argparse.Namespace) -> Wishes:
         judge_on=tuple(options.judge_on),
         root=options.root,
         minutes=options.search_minutes,
+        keep=options.keep,
         memory=cache_folder() / "search",
         threads=options.threads,
     )

@@ -17,10 +17,11 @@ from dae_edge.calibration.budget import Budget, Judge, Judgement, apart
 from dae_edge.calibration.forms import Form
 from dae_edge.calibration.latency import side_by_side
 from dae_edge.calibration.layers import Layer
-from dae_edge.calibration.search import Found, Memory, Search, blame, read_settings
-from dae_edge.calibration.sequences import WindowSequence, digest
+from dae_edge.calibration.search import Attempt, Found, Memory, Search, blame, read_settings
+from dae_edge.calibration.sequences import WindowSequence, digest, shared_windows
 from dae_edge.calibration.sets import SAMPLE, held_out_sample, read_sets
 from dae_edge.contract import Contract
+from dae_edge.finite import finite_only
 from dae_edge.recipes import Recipe, Sensor, Target
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class Wishes:
         judge_on: The same; (): the second half of the sample.
         root: Folder of a dataset among these.
         minutes: Of the search for layers to restore; None: as the target says; 0: none.
+        keep: So many layers stay float, the most harmful, instead of as few as hold the budget.
         memory: Folder in which a search is kept, so that the same export goes on with it.
         threads: Of the engines that are judged.
     """
@@ -54,6 +56,7 @@ class Wishes:
     judge_on: tuple[str, ...] = ()
     root: Path | None = None
     minutes: float | None = None
+    keep: int | None = None
     memory: Path | None = None
     threads: int | None = None
 
@@ -97,7 +100,7 @@ class Proof:
             "calibration": self.calibration,
             "quantized_layers": self.layers - len(self.kept),
             "kept": list(self.kept),
-            "search": self.search and self.search.as_dict(),
+            "search": self.search and finite_only(self.search.as_dict()),
             "engine": self.engine.description,
             "latency_ms": self.latency_ms,
             "placement": self.placement and self.placement.as_dict(),
@@ -147,6 +150,10 @@ class Prover:
             self.budget = Budget.read(target.budget, f"{where}: budget").changed(wishes.budget)
         elif wishes.budget:
             raise ValueError(f"--budget: {target.name} is float32 itself, and has no budget")
+        if wishes.keep is not None and not target.int8:
+            raise ValueError(
+                f"--keep: {target.name} has no int8 layers that could be kept in float"
+            )
         self._minutes, self._most = read_settings(target.search, f"{where}: search")
         if wishes.minutes is not None:
             self._minutes = wishes.minutes
@@ -176,14 +183,13 @@ class Prover:
             judge = Judge(reference, self._judged_on(), self.budget, self._told)
             # drift of depth that means nothing is not worth a thousand windows
             judged = judge.whole(engine) if self._trained else judge.accuracy(engine)
-            if form.layers and self._trained and not judged.passed:
+            missed = self._trained and not judged.passed
+            if form.layers and (missed or self._wishes.keep is not None):
                 search = self._search(form, judge, reference)
-                best = search.restore() if self._minutes else None
-                if not self._minutes:
-                    search.measure()
-                found = search.found
-                if best is not None:
-                    kept = best.kept
+                search.seen(judged, *self._times(engine, reference, judge.sequences))
+                chosen, found = self._chosen(search), search.found
+                if chosen is not None:
+                    kept = chosen.kept
                     engine = self._own(form.write(self._folder, kept))
                     judged = judge.whole(engine)
         sequences = judge.sequences if judge else self._judged_on()
@@ -191,7 +197,7 @@ class Prover:
         return Proof(
             judged,
             self._trained,
-            self._described(form),
+            self._described(form, sequences),
             self._why(kept, form, found),
             len(form.layers),
             found,
@@ -228,12 +234,22 @@ class Prover:
     def _read(self, words: Sequence[str]) -> list[WindowSequence]:
         return read_sets(words, self._contract, self._recipe, self._sensor, root=self._wishes.root)
 
-    def _described(self, form: Form) -> dict[str, Any]:
+    def _chosen(self, search: Search) -> Attempt | None:
+        """Which layers stay float: as many as was wished, or as few as hold the budget."""
+        if self._wishes.keep is not None:
+            return search.exactly(self._wishes.keep)
+        if self._minutes:
+            return search.restore()
+        search.measure()  # only to name the cause
+        return None
+
+    def _described(self, form: Form, judged_on: Sequence[WindowSequence]) -> dict[str, Any]:
         if not form.quantizes:
             return {}
         return {
             "sequences": {one.name: len(one) for one in form.sequences},
             "sha256": digest(form.sequences),
+            "also_judged": shared_windows(form.sequences, judged_on),
             "smooth": form.settings.smooth,
             "also": list(form.settings.also),
         }
@@ -253,8 +269,7 @@ class Prover:
             with tempfile.TemporaryDirectory(dir=self._folder, prefix=".attempt") as beside:
                 engine = self._own(form.write(Path(beside), kept))
                 judged = judge.whole(engine)
-                latency = self._latency(engine, reference, judge.sequences)
-                return judged, latency["target"], latency["target"] / latency["float32"]
+                return judged, *self._times(engine, reference, judge.sequences)
 
         return Search(
             form.layers,
@@ -284,6 +299,13 @@ class Prover:
         if engine is not reference:
             engines["float32"] = reference
         return side_by_side(engines, sequences[0].images[-1])
+
+    def _times(
+        self, engine: Engine, reference: Engine, sequences: Sequence[WindowSequence]
+    ) -> tuple[float, float]:
+        """In ms, and as a part of float32's."""
+        latency = self._latency(engine, reference, sequences)
+        return latency["target"], latency["target"] / latency["float32"]
 
     def _why(
         self, kept: tuple[str, ...], form: Form, found: Found | None

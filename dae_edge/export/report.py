@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -69,7 +70,7 @@ def _budget(report: dict[str, Any]) -> Iterator[str]:
     yield "| limit | where | measured | allowed | verdict |"
     yield "| --- | --- | --- | --- | --- |"
     for check in budget["checks"]:
-        value = "not finite" if check["value"] is None else f"{check['value']:+.4f}"
+        value = _told(check["value"], "+.4f")
         verdict = "passed" if check["passed"] else "**over**"
         yield f"| {check['name']} | {check['where']} | {value} | {check['limit']:g} | {verdict} |"
     yield "\n| sequence | windows | AbsRel float32 | AbsRel | delta1 float32 | delta1 |"
@@ -84,9 +85,7 @@ def _drift(report: dict[str, Any]) -> Iterator[str]:
     drift = report["budget"]["drift"]
     if drift:
         yield "\nDrift, the longest sequence again and again: " + "; ".join(
-            f"window {one['window']}: AbsRel "
-            + ("not finite" if one["fp32_absrel"] is None else f"{one['fp32_absrel']:.4f}")
-            for one in drift
+            f"window {one['window']}: AbsRel {_told(one['fp32_absrel'])}" for one in drift
         )
 
 
@@ -97,12 +96,15 @@ def _int8(report: dict[str, Any]) -> Iterator[str]:
     about = report["calibration"]
     sequences = ", ".join(f"{name} ({count} windows)" for name, count in about["sequences"].items())
     yield f"Calibrated on {sequences}, sha256 {about['sha256'][:16]}, with the states that occur."
+    if about["also_judged"]:
+        yield f"**{about['also_judged']} of these windows were judged on too: the verdict"
+        yield "flatters.**"
     yield f"{report['quantized_layers']} layers in int8, {len(report['kept'])} kept in float."
     if report["kept"]:
         yield "\n| layer kept | module | AbsRel to float32, this layer alone in int8 |"
         yield "| --- | --- | --- |"
         for one in report["kept"]:
-            yield f"| {one['layer']} | {one['module']} | {one['absrel_alone']:.4f} |"
+            yield f"| {one['layer']} | {one['module']} | {_told(one['absrel_alone'])} |"
 
 
 def _search(report: dict[str, Any]) -> Iterator[str]:
@@ -110,19 +112,21 @@ def _search(report: dict[str, Any]) -> Iterator[str]:
     if not search:
         return
     yield "\n## What was tried\n"
-    harms = sorted(search["harms"], key=lambda one: -one["absrel"])[:10]
-    yield "The most harmful layers, each quantized alone (AbsRel to float32): " + ", ".join(
-        f"{one['about']} {one['absrel']:.4f}" for one in harms
-    )
+    harms = sorted(search["harms"], key=lambda one: -_or_infinite(one["absrel"]))[:10]
+    if harms:
+        yield "The most harmful layers, each quantized alone (AbsRel to float32): " + ", ".join(
+            f"{one['about']} {_told(one['absrel'])}" for one in harms
+        )
     if search["attempts"]:
         yield "\n| layers kept | AbsRel to float32 | 1 - delta1 | time, float32 = 1 | verdict |"
         yield "| --- | --- | --- | --- | --- |"
         for one in sorted(search["attempts"], key=lambda one: len(one["kept"])):
             verdict = "held" if one["passed"] else "over"
             yield (
-                f"| {len(one['kept'])} | {one['absrel']:.4f} | {one['delta1']:.4f} | "
+                f"| {len(one['kept'])} | {_told(one['absrel'])} | {_told(one['delta1'])} | "
                 f"{one['latency_ratio']:.2f} | {verdict} |"
             )
+        yield "\nAnother of these, or any other number of layers: `--keep N` with the same command."
     if not search["finished"]:
         yield "\nStopped by its time: the same command goes on."
 
@@ -161,3 +165,12 @@ def _device(manifest: dict[str, Any], ahead: dict[str, Any]) -> Iterator[str]:
     yield "The engine is built, and compared with ONNX Runtime, on the device: by"
     yield "`dae-export --finish BUNDLE`, or at the first load. Accuracy above is of"
     yield f"{manifest['engine']['file']} in ONNX Runtime."
+
+
+def _told(value: float | None, form: str = ".4f") -> str:
+    """A number of a report, in which what was not finite is ``None``."""
+    return "not finite" if value is None else format(value, form)
+
+
+def _or_infinite(value: float | None) -> float:
+    return math.inf if value is None else value

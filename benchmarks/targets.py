@@ -2,7 +2,7 @@
 
 Exports every combination with the ordinary command's code, and judges on the synthetic test splits,
 so that each row is a bundle that anyone can make again. What cannot be exported says why. A row is
-kept as soon as it is measured; rows of this machine that are not asked for stay as they are.
+kept as soon as it is measured, with its machine; rows that are not asked for stay as they are.
 """
 
 from __future__ import annotations
@@ -59,6 +59,7 @@ def measure(
         "trained": trained,
         "weights": told(weights),
         "weights_about": _about(weights),
+        "machine": processor(),
     }
     wishes = Wishes(
         allow_over=True,
@@ -189,6 +190,8 @@ def time_again(row: dict[str, Any]) -> str:
     """
     if "error" in row or executed_elsewhere(row):
         return "has no time here"
+    if row["machine"] != processor():
+        return f"not timed again: the rest of it was measured on {row['machine']}"
     path = place(row["model"], row["target"], row["weights"])
     if not path.is_dir():
         return f"not timed again: no {path.name}, see --keep"
@@ -208,10 +211,9 @@ def _keep(options: argparse.Namespace, row: dict[str, Any]) -> None:
     content: dict[str, Any] = {}
     if options.json.is_file():
         content = json.loads(options.json.read_text(encoding="utf-8"))
-    before = content["rows"] if content.get("machine") == processor() else []
+    before = content.get("rows", [])
     rows = {(one["model"], one["target"]): one for one in [*before, row]}
     content |= {
-        "machine": processor(),
         "when": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "calibrated_on": options.calibrate_on,
         "judged_on": options.judge_on,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
@@ -11,6 +12,8 @@ Row: TypeAlias = dict[str, Any]
 
 NONE = "not measured"
 INFINITE = "not finite"
+MARKS = ("", "¹", "²", "³", "⁴", "⁵", "⁶", "⁷", "⁸", "⁹")
+"""Of machines, that with most rows first."""
 
 
 class _Column(NamedTuple):
@@ -27,17 +30,19 @@ def lines(content: dict[str, Any], models: Sequence[str], targets: Sequence[str]
         models: All there are.
         targets: All there are.
     """
+    rows = content["rows"]
+    counted = Counter(row["machine"] for row in rows)
+    machines = [machine for machine, _ in counted.most_common()]
     about = (
-        f"{content['machine']}, {content['when'][:10]}; {content['protocol']}. Trained weights: "
+        f"{_told(machines)}; {content['when'][:10]}; {content['protocol']}. Trained weights: "
         f"judged on {', '.join(content['judged_on'].split(','))}; int8 calibrated on "
         f"{content['calibrated_on']}."
     )
     made = [paragraph(about)]
-    rows = content["rows"]
     for model in models:
         own = [row for row in rows if row["model"] == model]
         if own:
-            made += ["", f"**{model}**, {_weights(own[0])}", "", *_table(own)]
+            made += ["", f"**{model}**, {_weights(own[0])}", "", *_table(own, machines)]
     left = _left(rows, models, targets)
     return [*made, "", paragraph(left)] if left else made
 
@@ -48,7 +53,14 @@ def _weights(row: Row) -> str:
     return row.get("weights_about") or "the student that ships"
 
 
-def _table(rows: Sequence[Row]) -> list[str]:
+def _told(machines: Sequence[str]) -> str:
+    """The first is where no mark is; the others with theirs."""
+    return "; ".join(
+        f"{MARKS[place]} on {name}" if place else name for place, name in enumerate(machines)
+    )
+
+
+def _table(rows: Sequence[Row], machines: Sequence[str]) -> list[str]:
     base = next((row for row in rows if row.get("fp32")), {})
     columns = [*(TRAINED if rows[0]["trained"] else UNTRAINED), *ALWAYS]
     made = [
@@ -56,11 +68,12 @@ def _table(rows: Sequence[Row]) -> list[str]:
         "| --- |" + " ---: |" * (len(columns) - 1) + " --- |",
     ]
     for row in rows:
+        name = f"`{row['target']}`{MARKS[machines.index(row['machine'])]}"
         if "error" in row:
-            made.append(f"| `{row['target']}` |{' |' * (len(columns) - 1)} {_refusal(row)} |")
+            made.append(f"| {name} |{' |' * (len(columns) - 1)} {_refusal(row)} |")
         else:
             cells = (column.cell(row, base) for column in columns)
-            made.append(f"| `{row['target']}` | {' | '.join(cells)} |")
+            made.append(f"| {name} | {' | '.join(cells)} |")
     return made
 
 

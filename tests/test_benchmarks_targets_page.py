@@ -20,6 +20,7 @@ def row(target: str, **changes: Any) -> dict[str, Any]:
     check = {"name": "absrel", "where": "mean", "value": 0.01, "passed": True}
     return {
         "model": "m", "target": target, "trained": True, "weights_about": "", "recurrent": True,
+        "machine": "a CPU",
         "engine": "openvino", "scores": scores(0.31, 0.004), "fp32": scores(0.3, 0.0),
         "drift": [{"fp32_absrel": 0.005}], "checks": [check], "bytes": 2_500_000,
         "latency_ms": {"target": 5.0, "float32": 10.0}, "kept": 1, **changes,
@@ -35,7 +36,7 @@ def float32() -> dict[str, Any]:
 
 def page(*rows: dict[str, Any], models: tuple[str, ...] = ("m",)) -> list[str]:
     content = {
-        "machine": "a CPU", "when": "2026-01-02T03:04:05", "protocol": "strict",
+        "when": "2026-01-02T03:04:05", "protocol": "strict",
         "judged_on": "a,b", "calibrated_on": "c", "rows": list(rows),
     }  # fmt: skip
     return lines(content, models, TARGETS)
@@ -44,7 +45,7 @@ def page(*rows: dict[str, Any], models: tuple[str, ...] = ("m",)) -> list[str]:
 def test_a_trained_model_is_told_with_its_scores_and_what_they_lost():
     made = page(row("onnx-fp16"), float32())
     assert made[0] == (
-        "a CPU, 2026-01-02; strict. Trained weights: judged on a, b; int8 calibrated on c."
+        "a CPU; 2026-01-02; strict. Trained weights: judged on a, b; int8 calibrated on c."
     )
     assert "**m**, the student that ships" in made
     assert (
@@ -68,9 +69,23 @@ def test_a_file_that_another_engine_judged_has_no_time():
     assert told.endswith("| 2.5 | not measured | not measured | 1 | held, in ONNX Runtime |")
 
 
+def test_a_row_of_another_machine_is_marked():
+    made = page(row("onnx-fp16", machine="an older CPU"), float32(), row("ov-int8"))
+    assert made[0].startswith("a CPU; ¹ on an older CPU; 2026-01-02; ")
+    assert [line.split(" | ")[0] for line in made if line.startswith("| `")] == [
+        "| `onnx-fp16`¹", "| `onnx-fp32`", "| `ov-int8`",
+    ]  # fmt: skip
+
+
 def test_a_budget_that_was_missed_and_an_export_that_was_refused_say_why():
     over = {"name": "absrel", "where": "worst: road", "value": 0.041, "passed": False}
-    refused = {"model": "m", "target": "ov-int8", "trained": True, "error": "no such node"}
+    refused = {
+        "model": "m",
+        "target": "ov-int8",
+        "trained": True,
+        "machine": "a CPU",
+        "error": "no such node",
+    }
     made = page(row("onnx-fp16", checks=[over]), refused)
     assert made[-4].endswith("| over: absrel +0.041 (worst: road) |")
     assert made[-3] == "| `ov-int8` |" + " |" * 10 + " not exported: no such node |"

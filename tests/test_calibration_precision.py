@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,12 @@ from hypothesis.extra import numpy as arrays
 
 from dae_edge import bundle
 from dae_edge.backends import load_engine
-from dae_edge.calibration import graph, half, layers, qdq
+from dae_edge.calibration import forms, graph, half, layers, qdq
 from dae_edge.calibration.int8 import Int8, Settings
 from dae_edge.calibration.ranges import LEVELS, Range
 from dae_edge.calibration.sequences import WindowSequence, digest, shared_windows
 from dae_edge.contract import Contract
+from dae_edge.recipes import load_target
 from dae_edge.sample import sample_windows
 
 WINDOWS = 6
@@ -231,15 +233,17 @@ def test_residual_sums_and_cell_states_can_be_quantized_to_see_why_they_are_not(
         np.float32,
         st.tuples(st.integers(1, 5), st.integers(1, 7)),
         elements=st.floats(-10, 10, width=32),
-    )
+    ),
+    st.sampled_from([7, 8]),
 )
-def test_weights_come_back_to_half_a_step(weights: Any) -> None:
+def test_weights_come_back_to_half_a_step(weights: Any, bits: int) -> None:
     for axis in (0, 1):
-        stored, scales = qdq.rounded(weights, axis)
+        stored, scales = qdq.rounded(weights, axis, bits)
         shape = [1, 1]
         shape[axis] = -1
         error = np.abs(stored * scales.reshape(shape) - weights)
         assert (error <= 0.5001 * scales.reshape(shape) + 1e-12).all()
+        assert bits == 8 or 2 * 255 * np.abs(stored.astype(int)).max() < 2**15  # no saturation
 
 
 @given(st.lists(st.floats(0.001, 1000), min_size=1, max_size=8))
@@ -275,3 +279,20 @@ def test_windows_that_were_calibrated_and_judged_on_are_counted(windows: WindowS
     assert shared_windows([windows.part(3)], [known]) == 0
     nothing = WindowSequence("dark", (np.zeros((2, 2, 3), np.uint8),))
     assert shared_windows([nothing], [nothing]) == 0
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (
+            {"window": 8},
+            r"calibrate/ov-int8\.toml: int8: no setting 'window': did you mean 'windows'",
+        ),
+        ({"windows": 0}, "windows: wanted at least 1, got 0"),
+        ({"smooth": 1}, r"smooth: wanted 0 \.\. 1, got 1"),
+        ({"weight_bits": 4}, "weight_bits: wanted 7 or 8, got 4"),
+    ],
+)
+def test_a_wrong_setting_of_int8_is_explained(table: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        forms.read_settings(replace(load_target("ov-int8"), int8=table))

@@ -77,10 +77,7 @@ class Form:
         if not passes:
             return self._onnx
         if passes[0] == "nncf":
-            settings = {"smooth": self.settings.smooth}
-            write_int8(
-                self._onnx, path, self._contract, self.sequences, keep=keep, settings=settings
-            )
+            write_int8(self._onnx, path, self._contract, self.sequences, self.settings, keep=keep)
             return path
         with tempfile.TemporaryDirectory(dir=folder, prefix=".form") as beside:
             onnx = self._onnx_form(passes, Path(beside), keep)
@@ -127,4 +124,6 @@ def read_settings(target: Target) -> Settings:
         raise ValueError(f"{where}: windows: wanted at least 1, got {settings.windows!r}")
     if not isinstance(settings.smooth, int | float) or not 0 <= settings.smooth < 1:
         raise ValueError(f"{where}: smooth: wanted 0 .. 1, got {settings.smooth!r}")
+    if settings.weight_bits not in (7, 8):
+        raise ValueError(f"{where}: weight_bits: wanted 7 or 8, got {settings.weight_bits!r}")
     return settings

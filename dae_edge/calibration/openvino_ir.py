@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dae_edge.calibration.int8 import Settings
 from dae_edge.calibration.sequences import WindowSequence
 from dae_edge.contract import INPUT, Contract
 from dae_edge.extras import require
@@ -28,9 +29,9 @@ def write_int8(
     xml: Path,
     contract: Contract,
     sequences: Sequence[WindowSequence],
+    settings: Settings,
     *,
     keep: Collection[str] = (),
-    settings: Any = None,
 ) -> None:
     """ONNX to an INT8 IR, quantized by NNCF.
 
@@ -39,16 +40,17 @@ def write_int8(
         xml: Where the IR goes.
         contract: Of the model.
         sequences: Calibration windows; each meets the state that the FP32 model has there.
-        keep: Layers (ONNX nodes) that stay as they are.
         settings: Of the target's ``[int8]`` table.
+        keep: Layers (ONNX nodes) that stay as they are.
     """
     openvino = require("openvino", extra="openvino", purpose="this target")
     nncf = require("nncf", extra="nncf", purpose="INT8 by NNCF")
     model = openvino.Core().read_model(str(onnx))
     items = list(with_states(model, contract, sequences))
-    smooth = float((settings or {}).get("smooth", 0.5))
+    smooth, fix = settings.smooth or -1, nncf.OverflowFix  # -1: none; the fix: 7 bits
     advanced = nncf.AdvancedQuantizationParameters(
-        smooth_quant_alphas=nncf.AdvancedSmoothQuantParameters(matmul=smooth if smooth else -1)
+        smooth_quant_alphas=nncf.AdvancedSmoothQuantParameters(matmul=smooth),
+        overflow_fix=fix.ENABLE if settings.weight_bits == 7 else fix.DISABLE,
     )
     with _quiet(nncf):
         quantized = nncf.quantize(

@@ -99,7 +99,8 @@ def _int8(report: dict[str, Any]) -> Iterator[str]:
     if about["also_judged"]:
         yield f"**{about['also_judged']} of these windows were judged on too: the verdict"
         yield "flatters.**"
-    yield f"{report['quantized_layers']} layers in int8, {len(report['kept'])} kept in float."
+    yield f"{report['quantized_layers']} layers in int8, {len(report['kept'])} kept in float;"
+    yield f"weights in {about['weight_bits']} bits."
     if report["kept"]:
         yield "\n| layer kept | module | AbsRel to float32, this layer alone in int8 |"
         yield "| --- | --- | --- |"

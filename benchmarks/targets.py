@@ -2,7 +2,7 @@
 
 Exports every combination with the ordinary command's code, and judges on the synthetic test splits,
 so that each row is a bundle that anyone can make again. What cannot be exported says why. A row is
-kept as soon as it is measured, with its machine; rows that are not asked for stay as they are.
+kept as soon as it is measured; those that are not asked for, and those of other machines, stay.
 """
 
 from __future__ import annotations
@@ -99,6 +99,7 @@ def measure(
         "bytes": size,
         "latency_ms": report["latency_ms"],
         "kept": len(report["kept"]),
+        "weight_bits": report["calibration"].get("weight_bits"),
         "placement": report["placement"],
         "ahead_of_time": report.get("ahead_of_time"),
     }
@@ -191,7 +192,7 @@ def time_again(row: dict[str, Any]) -> str:
     if "error" in row or executed_elsewhere(row):
         return "has no time here"
     if row["machine"] != processor():
-        return f"not timed again: the rest of it was measured on {row['machine']}"
+        return f"not timed again: it is of {row['machine']}"
     path = place(row["model"], row["target"], row["weights"])
     if not path.is_dir():
         return f"not timed again: no {path.name}, see --keep"
@@ -206,13 +207,17 @@ def time_again(row: dict[str, Any]) -> str:
     return ", ".join(f"{name} {ms:.1f} ms" for name, ms in row["latency_ms"].items())
 
 
+def _key(row: dict[str, Any]) -> tuple[str, str, str]:
+    return row["model"], row["target"], row["machine"]
+
+
 def _keep(options: argparse.Namespace, row: dict[str, Any]) -> None:
     """Write the JSON with one row new; those of earlier runs stay."""
     content: dict[str, Any] = {}
     if options.json.is_file():
         content = json.loads(options.json.read_text(encoding="utf-8"))
-    before = content.get("rows", [])
-    rows = {(one["model"], one["target"]): one for one in [*before, row]}
+    rows = {_key(one): one for one in [*content.get("rows", []), row]}
+    order = list(product(recipes.recipe_names(), recipes.target_names()))
     content |= {
         "when": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "calibrated_on": options.calibrate_on,
@@ -220,11 +225,7 @@ def _keep(options: argparse.Namespace, row: dict[str, Any]) -> None:
         "protocol": "strict; sensor davis346; one thread; states carried; ms: one window, in turns "
         "with float32 in ONNX Runtime, median of 25 after 5 (fewer, at least 5, where 30 take more "
         "than 20 s)",
-        "rows": [
-            rows[key]
-            for key in product(recipes.recipe_names(), recipes.target_names())
-            if key in rows
-        ],
+        "rows": sorted(rows.values(), key=lambda one: order.index(_key(one)[:2])),
     }
     options.json.parent.mkdir(parents=True, exist_ok=True)
     write_whole(options.json, json.dumps(content, indent=1) + "\n")

@@ -68,7 +68,8 @@ def _table(rows: Sequence[Row], machines: Sequence[str]) -> list[str]:
         "| --- |" + " ---: |" * (len(columns) - 1) + " --- |",
     ]
     for row in rows:
-        name = f"`{row['target']}`{MARKS[machines.index(row['machine'])]}"
+        bits = f", {row['weight_bits']} bits" if row.get("weight_bits") else ""
+        name = f"`{row['target']}`{bits}{MARKS[machines.index(row['machine'])]}"
         if "error" in row:
             made.append(f"| {name} |{' |' * (len(columns) - 1)} {_refusal(row)} |")
         else:

@@ -69,6 +69,13 @@ def test_a_file_that_another_engine_judged_has_no_time():
     assert told.endswith("| 2.5 | not measured | not measured | 1 | held, in ONNX Runtime |")
 
 
+def test_bits_of_quantized_weights_are_told():
+    made = page(row("ov-int8", weight_bits=7), row("onnx-fp16", weight_bits=None))
+    assert [line.split(" | ")[0] for line in made if line.startswith("| `")] == [
+        "| `ov-int8`, 7 bits", "| `onnx-fp16`",
+    ]  # fmt: skip
+
+
 def test_a_row_of_another_machine_is_marked():
     made = page(row("onnx-fp16", machine="an older CPU"), float32(), row("ov-int8"))
     assert made[0].startswith("a CPU; ¹ on an older CPU; 2026-01-02; ")

@@ -124,6 +124,8 @@ def read_settings(target: Target) -> Settings:
         raise ValueError(f"{where}: windows: wanted at least 1, got {settings.windows!r}")
     if not isinstance(settings.smooth, int | float) or not 0 <= settings.smooth < 1:
         raise ValueError(f"{where}: smooth: wanted 0 .. 1, got {settings.smooth!r}")
+    if type(settings.compensate) is not bool:
+        raise ValueError(f"{where}: compensate: wanted true or false, got {settings.compensate!r}")
     if settings.weight_bits not in (7, 8):
         raise ValueError(f"{where}: weight_bits: wanted 7 or 8, got {settings.weight_bits!r}")
     return settings

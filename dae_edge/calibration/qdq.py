@@ -15,7 +15,7 @@ the depth of the small recurrent student, at the same speed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -24,21 +24,26 @@ from numpy.typing import NDArray
 from dae_edge.calibration.graph import View, add_constant, drop_unused_constants, replace_nodes
 from dae_edge.calibration.layers import ACTIVATION, Layer
 from dae_edge.calibration.ranges import Range
+from dae_edge.calibration.rounding import Stored, nearest
+
+Rounding = Callable[[str, NDArray[np.float32], int], Stored]
 
 
-def to_int8(model: Any, layers: list[Layer], ranges: Mapping[str, Range], weight_bits: int) -> Any:
+def to_int8(
+    model: Any, layers: list[Layer], ranges: Mapping[str, Range], rounding: Rounding
+) -> Any:
     """Put Q/DQ before layers.
 
     Args:
         model: onnx.ModelProto in float32; changed.
         layers: Those to quantize.
         ranges: Of the activation that goes into each of them, by its name.
-        weight_bits: Of the weights, at most 8.
+        rounding: Of weights by name, values and the axis that counts outputs.
 
     Returns:
         The model.
     """
-    writer = _Writer(model, ranges, weight_bits)
+    writer = _Writer(model, ranges, rounding)
     chosen = {layer.name: layer for layer in layers if layer.kind != ACTIVATION}
     bare = [layer.input for layer in layers if layer.kind == ACTIVATION]
     for name in bare:
@@ -68,7 +73,7 @@ def weights_to_int8(model: Any, layers: list[Layer]) -> Any:
     Returns:
         The model.
     """
-    writer = _Writer(model, {}, weight_bits=8)
+    writer = _Writer(model, {}, lambda name, values, axis: nearest(values, axis, 8))
     chosen = {layer.name: layer for layer in layers}
     for node in model.graph.node:
         if node.name in chosen:
@@ -80,13 +85,13 @@ def weights_to_int8(model: Any, layers: list[Layer]) -> Any:
 
 
 class _Writer:
-    def __init__(self, model: Any, ranges: Mapping[str, Range], weight_bits: int) -> None:
+    def __init__(self, model: Any, ranges: Mapping[str, Range], rounding: Rounding) -> None:
         from onnx import helper
 
         self._helper = helper
         self._model = model
         self._ranges = ranges
-        self._weight_bits = weight_bits
+        self._rounding = rounding
         self.view = View(model)
         self._dequantized: dict[str, str] = {}
         self._replaced: dict[str, str] = {}
@@ -150,7 +155,7 @@ class _Writer:
         if key not in self._dequantized:
             values = self.view.array(name)
             axis = output_axis(node)
-            stored, scales = rounded(values, axis, self._weight_bits)
+            stored, scales = self._rounding(name, values, axis)
             inputs = [
                 add_constant(self._model, f"{name}.int8", stored),
                 add_constant(self._model, f"{name}.scale", scales),
@@ -170,17 +175,3 @@ def output_axis(node: Any) -> int:
     if node.op_type == "Gemm":
         return 0 if any(a.name == "transB" and a.i for a in node.attribute) else 1
     return 1
-
-
-def rounded(
-    weights: NDArray[np.float32], axis: int, bits: int
-) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """Weights in ``bits`` of an int8 with a scale per output, float32 [outputs]; 1 for zeros."""
-    levels = 2 ** (bits - 1) - 1
-    rows = np.moveaxis(weights, axis, 0).reshape(weights.shape[axis], -1)
-    scales = np.abs(rows).max(axis=1) / levels
-    scales = np.where(scales > 0, scales, 1.0).astype(np.float32)
-    shape = [1] * weights.ndim
-    shape[axis] = -1
-    stored = np.clip(np.round(weights / scales.reshape(shape)), -levels, levels)
-    return stored.astype(np.int8), scales

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,48 +80,55 @@ def _error(values: NDArray[np.float64], end: float) -> NDArray[np.float64]:
 
 
 def collect(
+    names: Iterable[str], windows: Iterable[Mapping[str, NDArray[Any]]]
+) -> dict[str, Range]:
+    """The range of each named activation, over :func:`activations` of windows."""
+    found = {name: Range() for name in names}
+    for values in windows:
+        for name, seen in found.items():
+            seen.add(values[name])
+    return found
+
+
+def activations(
     model: Any,
-    names: Sequence[str],
+    names: Iterable[str],
     contract: Contract,
     sequences: Iterable[WindowSequence],
     progress: Callable[[int], None] = lambda windows: None,
-) -> dict[str, Range]:
-    """Run an ONNX model over sequences and look at activations.
+) -> Iterator[dict[str, NDArray[Any]]]:
+    """Run an ONNX model over sequences, with the state carried.
 
     Args:
         model: onnx.ModelProto in float32; not changed.
-        names: Of the activations.
+        names: Of activations.
         contract: Of the model.
         sequences: What to run.
         progress: Called with the number of windows done.
 
-    Returns:
-        A range for each name.
+    Yields:
+        The named activations of each window.
 
     Raises:
         ValueError: no window at all.
     """
-    found = {name: Range() for name in dict.fromkeys(names)}
-    given = [name for name in found if name in {value.name for value in model.graph.input}]
-    computed = [name for name in found if name not in given]
+    given = {value.name for value in model.graph.input}
+    computed = [name for name in dict.fromkeys(names) if name not in given]
     session = _watched(model, computed)
     outputs = [*(state.output for state in contract.states), *computed]
     done = 0
     for sequence in sequences:
         state = {s.input: np.zeros(s.shape, s.dtype) for s in contract.states}
         for image in sequence.images:
-            for name in given:
-                found[name].add(state[name])
-            values = session.run(outputs, {INPUT: image[None], **state})
+            inputs = {INPUT: image[None], **state}
+            values = session.run(outputs, inputs)
             state = {s.input: value for s, value in zip(contract.states, values, strict=False)}
             watched = values[len(contract.states) :]
-            for name, array in zip(computed, watched, strict=True):
-                found[name].add(array)
+            yield {**inputs, **dict(zip(computed, watched, strict=True))}
             done += 1
             progress(done)
     if not done:
         raise ValueError("calibration: no window to look at")
-    return found
 
 
 def _watched(model: Any, names: Sequence[str]) -> Any:

@@ -251,6 +251,7 @@ class Prover:
             "sha256": digest(form.sequences),
             "also_judged": shared_windows(form.sequences, judged_on),
             "smooth": form.settings.smooth,
+            "compensate": form.settings.compensate,
             "weight_bits": form.settings.weight_bits,
             "also": list(form.settings.also),
         }

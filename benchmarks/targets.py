@@ -100,6 +100,7 @@ def measure(
         "latency_ms": report["latency_ms"],
         "kept": len(report["kept"]),
         "weight_bits": report["calibration"].get("weight_bits"),
+        "compensate": report["calibration"].get("compensate"),
         "placement": report["placement"],
         "ahead_of_time": report.get("ahead_of_time"),
     }

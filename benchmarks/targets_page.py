@@ -68,14 +68,20 @@ def _table(rows: Sequence[Row], machines: Sequence[str]) -> list[str]:
         "| --- |" + " ---: |" * (len(columns) - 1) + " --- |",
     ]
     for row in rows:
-        bits = f", {row['weight_bits']} bits" if row.get("weight_bits") else ""
-        name = f"`{row['target']}`{bits}{MARKS[machines.index(row['machine'])]}"
+        name = f"`{row['target']}`{_weights_stored(row)}{MARKS[machines.index(row['machine'])]}"
         if "error" in row:
             made.append(f"| {name} |{' |' * (len(columns) - 1)} {_refusal(row)} |")
         else:
             cells = (column.cell(row, base) for column in columns)
             made.append(f"| {name} | {' | '.join(cells)} |")
     return made
+
+
+def _weights_stored(row: Row) -> str:
+    """How int8 weights are: their bits, and whether each was rounded to the nearest."""
+    if not row.get("weight_bits"):
+        return ""
+    return f", {row['weight_bits']} bits{'' if row['compensate'] else ', nearest'}"
 
 
 def _refusal(row: Row) -> str:

@@ -70,9 +70,13 @@ def test_a_file_that_another_engine_judged_has_no_time():
 
 
 def test_bits_of_quantized_weights_are_told():
-    made = page(row("ov-int8", weight_bits=7), row("onnx-fp16", weight_bits=None))
+    made = page(
+        row("ov-int8", weight_bits=7, compensate=True),
+        row("trt-int8", weight_bits=8, compensate=False),
+        row("onnx-fp16", weight_bits=None, compensate=None),
+    )
     assert [line.split(" | ")[0] for line in made if line.startswith("| `")] == [
-        "| `ov-int8`, 7 bits", "| `onnx-fp16`",
+        "| `ov-int8`, 7 bits", "| `trt-int8`, 8 bits, nearest", "| `onnx-fp16`",
     ]  # fmt: skip
 
 

@@ -108,7 +108,7 @@ def depth_picture(values: NDArray[Any], *, near_far: tuple[float, float] | None 
     if not 0 < near < far < float("inf"):
         raise ValueError(f"near_far: got ({near}, {far}), wanted 0 < near < far")
     valid = np.isfinite(values) & (values > 0)
-    log = np.log(np.where(valid, values, np.float32(far)))
+    log = np.log(np.where(valid, values, np.float32(1)))  # what is not valid gets no colour
     scale = np.float32(255 / (np.log(far) - np.log(near)))
     index = np.clip((np.float32(np.log(far)) - log) * scale, 0, 255).round().astype(np.uint8)
     picture: Picture = depth_colours()[index]

@@ -1,7 +1,7 @@
-"""``python -m benchmarks.weight_bits``: what 8 bits of int8 weights give and take here, against 7.
+"""``python -m benchmarks.rounding``: what bits and rounding of int8 weights give and take here.
 
 How far depth is from float32's, and the time beside float32's in the same engine. On processors
-without VNNI sums of products saturate with 8 bits; with VNNI 8 bits are a little closer to float32.
+without VNNI sums of products saturate with 8 bits.
 """
 
 from __future__ import annotations
@@ -34,15 +34,21 @@ from dae_edge.recipes import Target
 from dae_edge.student import shipped
 
 ROOT = Path(__file__).resolve().parent
-RESULT, PAGE = ROOT / "results" / "weight-bits.json", ROOT.parent / "calibrate" / "README.md"
-BEGIN, END = "<!-- weight bits: begin -->", "<!-- weight bits: end -->"
+RESULT, PAGE = ROOT / "results" / "rounding.json", ROOT.parent / "calibrate" / "README.md"
+BEGIN, END = "<!-- rounding: begin -->", "<!-- rounding: end -->"
 MODELS = "depthanyevent-r-tiny,depthanyevent-r,e2depth,dav2-small"
-CALIBRATED, JUDGED, BITS = 12, 12, (8, 7)
+CALIBRATED, JUDGED = 12, 12
+FORMS = {
+    "8 bits, nearest": {"weight_bits": 8, "compensate": False},
+    "7 bits, nearest": {"weight_bits": 7, "compensate": False},
+    "8 bits": {"weight_bits": 8, "compensate": True},
+    "7 bits": {"weight_bits": 7, "compensate": True},
+}
 TARGETS = ("onnx-int8", "ov-int8")
 PROTOCOL = (
-    f"{CALIBRATED} windows of the sample calibrate, {JUDGED} later ones judge; sensor {SENSOR}; "
-    "one thread; time of a window in turns with float32 in the same engine, its median as a part "
-    "of that of float32"
+    f"AbsRel to float32: {CALIBRATED} windows of the sample calibrate, {JUDGED} later ones judge; "
+    f"sensor {SENSOR}; one thread; time: a window with 7 bits in turns with float32 in the same "
+    "engine, its median as a part of that of float32"
 )
 
 
@@ -57,10 +63,10 @@ class Model(NamedTuple):
         """A file of this model."""
         return load_engine(backend, path, self.contract, threads=1, compute=compute)
 
-    def int8(self, target: Target, bits: int, folder: Path) -> Engine:
-        """Its int8 form with weights in so many bits."""
+    def int8(self, target: Target, settings: dict[str, Any], folder: Path) -> Engine:
+        """Its int8 form with other settings."""
         folder.mkdir()
-        asked = replace(target, int8={**target.int8, "weight_bits": bits})
+        asked = replace(target, int8={**target.int8, **settings})
         calibration = [self.windows.part(0, CALIBRATED)]
         form = Form(asked, self.onnx, self.contract, lambda: calibration)
         return self.engine(target.backend, form.write(folder), "int8")
@@ -95,41 +101,43 @@ def measure(name: str, steps: Steps) -> Iterator[dict[str, Any]]:
         steps(f"{name}: {target.name}", None)
         with tempfile.TemporaryDirectory() as folder:
             engines = {
-                f"{bits} bits": model.int8(target, bits, Path(folder) / str(bits)) for bits in BITS
+                form: model.int8(target, settings, Path(folder) / form)
+                for form, settings in FORMS.items()
             }
             plain = model.engine(target.backend, model.onnx, "float32")
             yield {
                 "model": name,
                 "target": target.name,
                 "fp32_absrel": {
-                    bits: judge.accuracy(engine).mean("fp32_absrel")
-                    for bits, engine in engines.items()
+                    form: judge.accuracy(engine).mean("fp32_absrel")
+                    for form, engine in engines.items()
                 },
-                "latency_ms": side_by_side({"float32": plain, **engines}, judged.images[-1]),
+                "latency_ms": side_by_side(
+                    {"float32": plain, "int8": engines["7 bits"]}, judged.images[-1]
+                ),
             }
 
 
 def lines(content: dict[str, Any]) -> list[str]:
     """Markdown."""
-    names = [f"{bits} bits" for bits in BITS]
     made = [
         paragraph(f"{content['machine']}; {content['when'][:10]}; {content['protocol']}."),
         "",
-        f"| model | target | AbsRel to float32, {' | '.join(names)} | time, {' | '.join(names)} |",
-        "| --- | --- |" + " ---: |" * (2 * len(names)),
+        f"| model | target | {' | '.join(FORMS)} | time |",
+        "| --- | --- |" + " ---: |" * (len(FORMS) + 1),
     ]
     for row in content["rows"]:
         apart, times = row["fp32_absrel"], row["latency_ms"]
-        cells = [f"{apart[name]:.4f}" for name in names]
-        cells += [f"{times[name] / times['float32']:.2f}" for name in names]
+        cells = [f"{apart[form]:.4f}" for form in FORMS]
+        cells.append(f"{times['int8'] / times['float32']:.2f}")
         made.append(f"| {row['model']} | `{row['target']}` | {' | '.join(cells)} |")
     return made
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point."""
-    about = "What 8 bits of int8 weights give and take here, against 7."
-    arguments = command.parser("benchmarks.weight_bits", about)
+    about = "What bits and rounding of int8 weights give and take here."
+    arguments = command.parser("benchmarks.rounding", about)
     add = arguments.add_argument
     add("--models", default=MODELS, help="recipes, as in a,b (%(default)s)")
     add("--json", type=Path, default=RESULT, help="(%(default)s)")

@@ -92,8 +92,8 @@ class Moments:
             if layer.input in activations:
                 rows = _inputs(node, self._shapes[layer.weight], activations[layer.input])
                 if rows is not None and rows.shape[1] <= MOST_INPUTS:
-                    rows = rows.astype(np.float64)
-                    self.sums[layer.weight] = self.sums.get(layer.weight, 0.0) + rows.T @ rows
+                    exact = rows.astype(np.float64)
+                    self.sums[layer.weight] = self.sums.get(layer.weight, 0.0) + exact.T @ exact
 
 
 def _inputs(

@@ -36,7 +36,7 @@ from dae_edge.student import shipped
 ROOT = Path(__file__).resolve().parent
 RESULT, PAGE = ROOT / "results" / "rounding.json", ROOT.parent / "calibrate" / "README.md"
 BEGIN, END = "<!-- rounding: begin -->", "<!-- rounding: end -->"
-MODELS = "depthanyevent-r-tiny,depthanyevent-r,e2depth,dav2-small"
+MODELS = "depthanyevent-r-tiny,depthanyevent-r,e2depth"
 CALIBRATED, JUDGED = 12, 12
 FORMS = {
     "8 bits, nearest": {"weight_bits": 8, "compensate": False},

@@ -71,8 +71,8 @@ class Int8:
             self.smoothed = smooth(self._model, linear, seen, settings.smooth)
             layers = quantizable(self._model)
         self.layers: list[Layer] = [*extra, *layers]
-        self._view = graph.View(self._model)
-        self._moments = Moments(self._view, layers if settings.compensate else ())
+        view = graph.View(self._model)
+        self._moments = Moments(view, layers if settings.compensate else ())
         self.ranges: dict[str, Range] = collect(
             [layer.input for layer in self.layers], self._watched(windows(self.layers))
         )

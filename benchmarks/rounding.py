@@ -41,9 +41,10 @@ CALIBRATED, JUDGED = 12, 12
 FORMS = {
     "8 bits, nearest": {"weight_bits": 8, "compensate": False},
     "7 bits, nearest": {"weight_bits": 7, "compensate": False},
-    "8 bits": {"weight_bits": 8, "compensate": True},
-    "7 bits": {"weight_bits": 7, "compensate": True},
+    "8 bits, compensated": {"weight_bits": 8, "compensate": True},
+    "7 bits, compensated": {"weight_bits": 7, "compensate": True},
 }
+DEFAULT = "7 bits, compensated"
 TARGETS = ("onnx-int8", "ov-int8")
 PROTOCOL = (
     f"AbsRel to float32: {CALIBRATED} windows of the sample calibrate, {JUDGED} later ones judge; "
@@ -113,7 +114,7 @@ def measure(name: str, steps: Steps) -> Iterator[dict[str, Any]]:
                     for form, engine in engines.items()
                 },
                 "latency_ms": side_by_side(
-                    {"float32": plain, "int8": engines["7 bits"]}, judged.images[-1]
+                    {"float32": plain, "int8": engines[DEFAULT]}, judged.images[-1]
                 ),
             }
 
@@ -146,18 +147,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _main(options: argparse.Namespace) -> int:
-    rows: list[dict[str, Any]] = []
+    content: dict[str, Any] = {"machine": processor(), "protocol": PROTOCOL, "rows": []}
     with Steps() as steps:
         for name in options.models.split(","):
-            rows += measure(name, steps)
-    content = {
-        "machine": processor(),
-        "when": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "protocol": PROTOCOL,
-        "rows": rows,
-    }
-    write_whole(options.json, json.dumps(content, indent=1) + "\n")
-    put(options.page, BEGIN, END, lines(content))
+            for row in measure(name, steps):
+                content["rows"].append(row)
+                content["when"] = datetime.now(timezone.utc).isoformat(timespec="seconds")
+                write_whole(options.json, json.dumps(content, indent=1) + "\n")
+                put(options.page, BEGIN, END, lines(content))
     return 0
 
 

@@ -12,8 +12,7 @@ Row: TypeAlias = dict[str, Any]
 
 NONE = "not measured"
 INFINITE = "not finite"
-MARKS = ("", "¹", "²", "³", "⁴", "⁵", "⁶", "⁷", "⁸", "⁹")
-"""Of machines, that with most rows first."""
+SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 class _Column(NamedTuple):
@@ -34,9 +33,9 @@ def lines(content: dict[str, Any], models: Sequence[str], targets: Sequence[str]
     counted = Counter(row["machine"] for row in rows)
     machines = [machine for machine, _ in counted.most_common()]
     about = (
-        f"{_told(machines)}; {content['when'][:10]}; {content['protocol']}. Trained weights: "
-        f"judged on {', '.join(content['judged_on'].split(','))}; int8 calibrated on "
-        f"{content['calibrated_on']}."
+        f"{_told(machines)}; last measured {content['when'][:10]}; {content['protocol']}. "
+        f"Trained weights: judged on {', '.join(content['judged_on'].split(','))}; "
+        f"int8 calibrated on {content['calibrated_on']}."
     )
     made = [paragraph(about)]
     for model in models:
@@ -55,9 +54,14 @@ def _weights(row: Row) -> str:
 
 def _told(machines: Sequence[str]) -> str:
     """The first is where no mark is; the others with theirs."""
-    return "; ".join(
-        f"{MARKS[place]} on {name}" if place else name for place, name in enumerate(machines)
-    )
+    first, *others = machines
+    return "; ".join([first, *(f"{_mark(name, machines)} on {name}" for name in others)])
+
+
+def _mark(machine: str, machines: Sequence[str]) -> str:
+    """Nothing for the one with most rows, which is the first."""
+    place = machines.index(machine)
+    return str(place).translate(SUPERSCRIPTS) if place else ""
 
 
 def _table(rows: Sequence[Row], machines: Sequence[str]) -> list[str]:
@@ -68,7 +72,7 @@ def _table(rows: Sequence[Row], machines: Sequence[str]) -> list[str]:
         "| --- |" + " ---: |" * (len(columns) - 1) + " --- |",
     ]
     for row in rows:
-        name = f"`{row['target']}`{_weights_stored(row)}{MARKS[machines.index(row['machine'])]}"
+        name = f"`{row['target']}`{_weights_stored(row)}{_mark(row['machine'], machines)}"
         if "error" in row:
             made.append(f"| {name} |{' |' * (len(columns) - 1)} {_refusal(row)} |")
         else:

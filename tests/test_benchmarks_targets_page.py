@@ -45,7 +45,8 @@ def page(*rows: dict[str, Any], models: tuple[str, ...] = ("m",)) -> list[str]:
 def test_a_trained_model_is_told_with_its_scores_and_what_they_lost():
     made = page(row("onnx-fp16"), float32())
     assert made[0] == (
-        "a CPU; 2026-01-02; strict. Trained weights: judged on a, b; int8 calibrated on c."
+        "a CPU; last measured 2026-01-02; strict. Trained weights: judged on a, b; int8 calibrated "
+        "on c."
     )
     assert "**m**, the student that ships" in made
     assert (
@@ -82,7 +83,7 @@ def test_bits_of_quantized_weights_are_told():
 
 def test_a_row_of_another_machine_is_marked():
     made = page(row("onnx-fp16", machine="an older CPU"), float32(), row("ov-int8"))
-    assert made[0].startswith("a CPU; ¹ on an older CPU; 2026-01-02; ")
+    assert made[0].startswith("a CPU; ¹ on an older CPU; last measured 2026-01-02; ")
     assert [line.split(" | ")[0] for line in made if line.startswith("| `")] == [
         "| `onnx-fp16`¹", "| `onnx-fp32`", "| `ov-int8`",
     ]  # fmt: skip

@@ -278,3 +278,9 @@ def test_windows_that_were_calibrated_and_judged_on_are_counted(windows: WindowS
 def test_a_wrong_setting_of_int8_is_explained(table: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         forms.read_settings(replace(load_target("ov-int8"), int8=table))
+
+
+def test_what_nncf_does_not_do_is_not_promised() -> None:
+    target = load_target("ov-int8-nncf")
+    with pytest.raises(ValueError, match=r"ov-int8-nncf.*compensate: wanted false"):
+        forms.read_settings(replace(target, int8={**target.int8, "compensate": True}))

@@ -126,6 +126,8 @@ def read_settings(target: Target) -> Settings:
         raise ValueError(f"{where}: smooth: wanted 0 .. 1, got {settings.smooth!r}")
     if type(settings.compensate) is not bool:
         raise ValueError(f"{where}: compensate: wanted true or false, got {settings.compensate!r}")
+    if settings.compensate and "nncf" in target.form:
+        raise ValueError(f"{where}: compensate: wanted false, as NNCF rounds to the nearest")
     if settings.weight_bits not in (7, 8):
         raise ValueError(f"{where}: weight_bits: wanted 7 or 8, got {settings.weight_bits!r}")
     return settings

@@ -3,8 +3,8 @@
 The nearest step is the least error of each weight, not of their sum. In GPTQ (Frantar et al., ICLR
 2023; in the form of Chee et al., NeurIPS 2023, equation 2) weights are rounded one input after the
 other, and those still to come make good what was rounded off, as far as their inputs went along
-with it in calibration. Weights of 7 bits then lose less than those of 8 bits rounded to the nearest
-(calibrate/README.md).
+with it in calibration. Weights of 7 bits then lose about as little as those of 8 rounded to the
+nearest, in ViTs less (calibrate/README.md).
 """
 
 from __future__ import annotations

@@ -100,7 +100,8 @@ def _int8(report: dict[str, Any]) -> Iterator[str]:
         yield f"**{about['also_judged']} of these windows were judged on too: the verdict"
         yield "flatters.**"
     yield f"{report['quantized_layers']} layers in int8, {len(report['kept'])} kept in float;"
-    yield f"weights in {about['weight_bits']} bits."
+    how = "by what goes in together" if about["compensate"] else "each to the nearest"
+    yield f"weights in {about['weight_bits']} bits, rounded {how}."
     if report["kept"]:
         yield "\n| layer kept | module | AbsRel to float32, this layer alone in int8 |"
         yield "| --- | --- | --- |"

@@ -159,12 +159,12 @@ def test_half_precision_gives_about_the_loss_of_full_precision():
     assert found[0] == pytest.approx(found[1], rel=0.05)
 
 
-# Few steps in bf16: processors that lack it take ten times as long.
-@pytest.mark.parametrize(("amp", "steps", "least"), [("off", 12, 0.8), ("bf16", 3, 1.0)])
-def test_e2depth_learns_on_voxel_grids(amp: str, steps: int, least: float):
+# Faster in bf16: a step takes ten times as long on processors that lack it.
+@pytest.mark.parametrize(("amp", "lr", "steps"), [("off", "2e-4", 12), ("bf16", "8e-4", 6)])
+def test_e2depth_learns_on_voxel_grids(amp: str, lr: str, steps: int):
     recipe, stage = small(
-        "first.steps=12", "first.lr=2e-4", "first.warmup=0", "first.batch=2", "first.carry=1",
-        f"first.amp={amp}",
+        "first.steps=12", "first.warmup=0", "first.batch=2", "first.carry=1",
+        f"first.amp={amp}", f"first.lr={lr}",
         "first.loss=[{name='silog', mean_weight=1.0}, {name='multi_scale_gradient', space='log', "
         "weight=0.25}]",
     )  # fmt: skip
@@ -173,7 +173,7 @@ def test_e2depth_learns_on_voxel_grids(amp: str, steps: int, least: float):
     run = begin(model, replace(stage, freeze="none"))
     clip = clip_of(stage, 0, channels=5)
     losses = [step(run, clip, recipe, stage).loss for _ in range(steps)]
-    assert losses[-1] < least * losses[0]
+    assert losses[-1] < 0.8 * losses[0]
     assert run.state is not None
     assert {tensor.dtype for tensor in flat(run.state)} == {torch.float32}
 
